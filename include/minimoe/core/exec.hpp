@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// How things are computed: threads, instruction set, matrix-product backend. Nothing here changes what is computed
+// (bits may differ between instruction sets and between backends, never between thread counts).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "minimoe/core/tensor.hpp"
+
+namespace minimoe {
+
+enum class InstructionSet { kAuto, kScalar, kSse4, kAvx2, kAvx512 };
+enum class MatmulBackend { kNative, kBlas };
+
+struct ExecOptions {
+  int num_threads = 0;  ///< 0: one per available core; else 1..256. Affects speed only.
+  InstructionSet instruction_set = InstructionSet::kAuto;  ///< kAuto: the best that this CPU has
+  MatmulBackend matmul_backend = MatmulBackend::kNative;   ///< kBlas: only in a build with MINIMOE_WITH_BLAS
+  MemoryResource* resource = nullptr;                      ///< for the packing buffers
+};
+
+template <class T>
+struct Kernels;  // src/core/simd/kernels.hpp: the table of vector kernels of one instruction set
+
+/// Execution context: an own thread pool (started on first use), the kernel table, and packing scratch.
+/// Used by one calling thread at a time.
+class Exec {
+ public:
+  explicit Exec(const ExecOptions& options = {});
+  ~Exec();
+  Exec(const Exec&) = delete;
+  Exec& operator=(const Exec&) = delete;
+
+  int num_threads() const;
+  InstructionSet instruction_set() const;
+  MatmulBackend matmul_backend() const;
+
+  /// Calls body(begin, end, worker) for the chunks [0, chunk), [chunk, 2 chunk), ... of [0, count). Chunk borders depend on
+  /// `count` and `chunk` only; which worker (0 <= worker < num_threads) runs a chunk is not fixed, so a body writes only what
+  /// its chunk owns, plus scratch of its worker. An exception of a body is rethrown here. A nested call runs serially.
+  template <class Body>
+  void parallel_for(std::size_t count, std::size_t chunk, Body&& body) {
+    run(count, chunk, [](void* context, std::size_t begin, std::size_t end, int worker) {
+      (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, worker);
+    }, const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+  template <class T>
+  const Kernels<T>& kernels() const;
+
+  /// Bytes that a context with these options allocates from its resource.
+  static std::size_t memory_bytes(const ExecOptions& options);
+
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  using Task = void (*)(void* context, std::size_t begin, std::size_t end, int worker);
+  void run(std::size_t count, std::size_t chunk, Task task, void* context);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The instruction sets that this CPU can run, best first.
+std::vector<InstructionSet> available_instruction_sets();
+/// "avx512", "avx2", "sse4", "scalar", "auto"
+const char* instruction_set_name(InstructionSet set);
+/// Inverse of instruction_set_name. @throws Error(kInvalidArgument) naming what this machine has.
+InstructionSet instruction_set_from_name(const std::string& name);
+
+}  // namespace minimoe

@@ -33,7 +33,8 @@ struct Parameter {
   explicit operator bool() const { return static_cast<bool>(value); }
 };
 
-/// One entry of the registry: a type- and rank-erased handle on a layer's Parameter. Valid while the layer stays in place.
+/// One entry of the registry: a type- and rank-erased handle on a layer's Parameter. Valid while the layer stays in
+/// place.
 template <class T>
 struct ParameterRef {
   std::string name;  ///< dotted, e.g. blocks.0.moe.router.weight

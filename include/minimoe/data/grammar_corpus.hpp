@@ -7,8 +7,8 @@
 namespace minimoe {
 
 struct GrammarCorpusOptions {
-  bool english = true;  ///< generate English drills
-  bool spanish = true;  ///< generate Spanish drills
+  bool english = true;                      ///< generate English drills
+  bool spanish = true;                      ///< generate Spanish drills
   std::uint64_t num_eval_sentences = 4000;  ///< sentences of each evaluation split
 };
 

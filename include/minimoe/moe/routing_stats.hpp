@@ -21,9 +21,9 @@ struct RoutingStats {
   double z_loss = 0;    ///< of the last call, unscaled
   double z_sum = 0;     ///< sum over tokens of logsumexp^2
 
-  /// Sizes for  and zeroes everything; allocates only when the size changes.
+  /// Sizes for `num_experts` and zeroes everything; allocates only when the size changes.
   void reset(std::size_t num_experts);
-  /// Adds the sums of , and takes its last-call losses.
+  /// Adds the sums of `other`, and takes its last-call losses.
   void add(const RoutingStats& other);
 };
 

@@ -38,14 +38,18 @@ class Exec {
   InstructionSet instruction_set() const;
   MatmulBackend matmul_backend() const;
 
-  /// Calls body(begin, end, worker) for the chunks [0, chunk), [chunk, 2 chunk), ... of [0, count). Chunk borders depend on
-  /// `count` and `chunk` only; which worker (0 <= worker < num_threads) runs a chunk is not fixed, so a body writes only what
-  /// its chunk owns, plus scratch of its worker. An exception of a body is rethrown here. A nested call runs serially.
+  /// Calls body(begin, end, worker) for the chunks [0, chunk), [chunk, 2 chunk), ... of [0, count). Chunk borders
+  /// depend on `count` and `chunk` only; which worker (0 <= worker < num_threads) runs a chunk is not fixed, so a body
+  /// writes only what its chunk owns, plus scratch of its worker. An exception of a body is rethrown here. A nested
+  /// call runs serially.
   template <class Body>
   void parallel_for(std::size_t count, std::size_t chunk, Body&& body) {
-    run(count, chunk, [](void* context, std::size_t begin, std::size_t end, int worker) {
-      (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, worker);
-    }, const_cast<void*>(static_cast<const void*>(&body)));
+    run(
+        count, chunk,
+        [](void* context, std::size_t begin, std::size_t end, int worker) {
+          (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end, worker);
+        },
+        const_cast<void*>(static_cast<const void*>(&body)));
   }
 
   template <class T>

@@ -75,14 +75,14 @@ class View {
   View() = default;
   View(T* data, const Shape& shape) : data_(data), shape_(shape) {}
   template <class U>
-    requires std::is_same_v<std::remove_const_t<T>, U>
-  View(Tensor<U, N>& tensor) : data_(tensor.data()), shape_(tensor.shape()) {}
+  requires std::is_same_v<std::remove_const_t<T>, U> View(Tensor<U, N>& tensor)
+      : data_(tensor.data()), shape_(tensor.shape()) {}
   template <class U>
-    requires(std::is_same_v<std::remove_const_t<T>, U> && std::is_const_v<T>)
-  View(const Tensor<U, N>& tensor) : data_(tensor.data()), shape_(tensor.shape()) {}
+  requires(std::is_same_v<std::remove_const_t<T>, U>&& std::is_const_v<T>) View(const Tensor<U, N>& tensor)
+      : data_(tensor.data()), shape_(tensor.shape()) {}
   template <class U>
-    requires(std::is_same_v<const U, T> && !std::is_const_v<U>)
-  View(const View<U, N>& other) : data_(other.data()), shape_(other.shape()) {}
+  requires(std::is_same_v<const U, T> && !std::is_const_v<U>) View(const View<U, N>& other)
+      : data_(other.data()), shape_(other.shape()) {}
 
   T* data() const { return data_; }
   const Shape& shape() const { return shape_; }
@@ -149,7 +149,8 @@ using OptionalOut = View<std::type_identity_t<T>, N>;
 
 /// Throws unless `view` has exactly `expected` as its shape: `linear_forward: y_TN is [2, 3], expected [2, 4]`.
 template <class T, std::size_t N>
-void check_shape(const char* where, const char* what, const View<T, N>& view, const std::array<std::size_t, N>& expected) {
+void check_shape(const char* where, const char* what, const View<T, N>& view,
+                 const std::array<std::size_t, N>& expected) {
   require(view.shape() == expected, where, ": ", what, " is ", shape_string(view.shape()), ", expected ",
           shape_string(expected));
 }

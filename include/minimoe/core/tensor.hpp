@@ -118,10 +118,7 @@ class View {
   template <std::size_t M>
   View<T, M> reshape(const std::array<std::size_t, M>& shape) const {
     View<T, M> view(data_, shape);
-    if (view.size() != size()) {  // not require(): the message must cost nothing when all is well
-      throw Error(ErrorCode::kInvalidArgument,
-                  concat("view.reshape: ", shape_string(shape_), " does not hold ", shape_string(shape)));
-    }
+    require(view.size() == size(), "view.reshape: ", shape_string(shape_), " does not hold ", shape_string(shape));
     return view;
   }
   View<T, 1> flat() const { return View<T, 1>(data_, {size()}); }
@@ -154,9 +151,8 @@ using OptionalOut = View<std::type_identity_t<T>, N>;
 template <class T, std::size_t N>
 void check_shape(const char* where, const char* what, const View<T, N>& view,
                  const std::array<std::size_t, N>& expected) {
-  if (view.shape() == expected) return;  // not require(): the message must cost nothing when all is well
-  throw Error(ErrorCode::kInvalidArgument, concat(where, ": ", what, " is ", shape_string(view.shape()), ", expected ",
-                                                  shape_string(expected)));
+  require(view.shape() == expected, where, ": ", what, " is ", shape_string(view.shape()), ", expected ",
+          shape_string(expected));
 }
 
 }  // namespace minimoe

@@ -3,9 +3,10 @@
 // (bits may differ between instruction sets and between backends, never between thread counts).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "minimoe/core/tensor.hpp"
 

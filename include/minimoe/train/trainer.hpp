@@ -31,8 +31,9 @@ struct StepMetrics {
   double z_loss = 0;      ///< mean over MoE layers, unscaled
   double total_loss = 0;  ///< loss + aux_loss_coef * aux_loss + z_loss_coef * z_loss
   double learning_rate = 0;
-  double gradient_norm = 0;     ///< before clipping
-  std::int64_t num_tokens = 0;  ///< valid tokens of the step
+  double gradient_norm = 0;         ///< before clipping
+  std::int64_t num_tokens = 0;      ///< valid tokens of the step
+  std::size_t counting_passes = 0;  ///< extra forward passes that AuxLossScope::kGlobalBatch needed to know the loads
 };
 
 struct EvalResult {
@@ -67,13 +68,11 @@ class Trainer {
   /// Mean loss over `count` batches of [B, S] that `batches` gives for steps 0 .. count - 1; no state changes.
   EvalResult evaluate(const BatchSource& batches, std::int64_t count);
 
-  /// Everything that resume needs, beside the model's parameters.
+  /// Everything that resume needs beside the model's parameters and buffers.
   struct State {
     std::int64_t step = 0;
-    struct Moments {
-      View<T, 1> first, second;
-    };
-    std::vector<Moments> moments;  ///< parallel to the weights (not buffers) of model.parameters()
+    std::vector<ParameterRef<T>> weights;      ///< the trained parameters, in registry order
+    std::vector<View<T, 1>> moment1, moment2;  ///< parallel to weights
   };
   State& state();
 

@@ -87,7 +87,8 @@ void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq
     const View<T, 2> q_rstd_TH(rstd_TN.data(), {num_tokens, num_heads_});
     const View<T, 2> k_rstd_TG(rstd_TN.data() + num_tokens * num_heads_, {num_tokens, num_kv_heads_});
     head_rms_norm_forward<T>(exec, qkv_TM, q_rstd_TH, projected_TM, q_norm_.value, 0, num_heads_, norm_eps_);
-    head_rms_norm_forward<T>(exec, qkv_TM, k_rstd_TG, projected_TM, k_norm_.value, num_heads_, num_kv_heads_, norm_eps_);
+    head_rms_norm_forward<T>(exec, qkv_TM, k_rstd_TG, projected_TM, k_norm_.value, num_heads_, num_kv_heads_,
+                             norm_eps_);
   } else {
     linear_forward<T>(exec, qkv_TM, x, qkv_weight_.value, qkv_bias_.value);
   }

@@ -75,9 +75,9 @@ void Block<T>::forward(Exec& exec, In<T, 2> x, const RoutingContext& context, co
 }
 
 template <class T>
-void Block<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> x, const RoutingContext& context, const RopeTables<T>& rope,
-                        BlockCache<T>& cache, BlockScratch<T>& scratch, View<T, 2> d_branch_TD,
-                        const BalanceGradient& balance) {
+void Block<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> x, const RoutingContext& context,
+                        const RopeTables<T>& rope, BlockCache<T>& cache, BlockScratch<T>& scratch,
+                        View<T, 2> d_branch_TD, const BalanceGradient& balance) {
   const std::size_t num_tokens = x.shape(0);
   const auto rows = [num_tokens](auto view) { return view.rows(0, num_tokens); };
   const View<T, 2> d_norm_TD = rows(scratch.branch_TD);

@@ -109,8 +109,8 @@ void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, Mod
   const View<T, 2> normed_TD = cache.final_norm_TD.rows(0, num_tokens);
   final_norm_.forward(exec, normed_TD, cache.final_mean_T.rows(0, num_tokens), cache.final_rstd_T.rows(0, num_tokens),
                       x_TD);
-  linear_forward<T>(exec, cache.logits_TV.rows(0, num_tokens), normed_TD,
-                    head_ ? head_.value : token_embedding_.value, {});
+  linear_forward<T>(exec, cache.logits_TV.rows(0, num_tokens), normed_TD, head_ ? head_.value : token_embedding_.value,
+                    {});
 }
 
 template <class T>

@@ -29,6 +29,7 @@ struct StepBuffers {
   ModelCache<T> cache;
   View<std::int32_t, 2> tokens, targets;  // [A, B * S]
   View<std::uint8_t, 2> valid;
+  View<std::int32_t, 1> window;           // [S + 1]
 
   void plan_optimizer(Arena& arena, std::size_t num_parameters) {
     gradients = arena.take<T, 1>({num_parameters});
@@ -41,6 +42,7 @@ struct StepBuffers {
     tokens = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
     targets = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
     valid = arena.take<std::uint8_t, 2>({train.accumulation_steps, num_tokens});
+    window = arena.take<std::int32_t, 1>({train.seq_len + 1});
   }
 };
 
@@ -56,11 +58,11 @@ struct Trainer<T>::Impl {
   StepBuffers<T> buffers;
   State state;
   StepMetrics metrics;
-  std::vector<RoutingStats> routing;        // of the last step
-  std::vector<std::int64_t> global_load;    // [MoE layers * E]
-  std::vector<std::int64_t> tokens_of;      // valid tokens of each micro-batch
+  std::vector<RoutingStats> routing;      // of the last step
+  std::vector<std::int64_t> global_load;  // [MoE layers * E]
+  std::vector<std::int64_t> tokens_of;    // valid tokens of each micro-batch
   LossScale scale;
-  double aux_sum = 0, z_sum = 0;            // over micro-batches and layers
+  double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
 
   Impl(MiniGPT<T>& m, const TrainConfig& c, const BatchSource& b, Exec& e, MemoryResource* resource)
       : model(m), config(c), batches(b), exec(e), arena(resource) {
@@ -92,15 +94,15 @@ struct Trainer<T>::Impl {
       state.weights.push_back(std::move(p));
     }
     if (at != buffers.gradients.size()) {
-      throw Error(ErrorCode::kInternal, concat("trainer: the registry holds ", at, " weights, model_cost counts ",
-                                               buffers.gradients.size()));
+      throw Error(ErrorCode::kInternal,
+                  concat("trainer: the registry holds ", at, " weights, model_cost counts ", buffers.gradients.size()));
     }
   }
 
   // Targets of padding are never counted.
   void fill(const BatchSource& source, std::int64_t step, std::size_t micro, std::size_t slot) {
     const MicroBatch batch{micro_view(buffers.tokens, slot), micro_view(buffers.targets, slot),
-                           micro_view(buffers.valid, slot)};
+                           micro_view(buffers.valid, slot), buffers.window};
     std::fill_n(batch.valid.data(), batch.valid.size(), std::uint8_t{1});
     source.fill(step, micro, config.batch_size, config.seq_len, batch);
     tokens_of[slot] = 0;
@@ -156,8 +158,8 @@ struct Trainer<T>::Impl {
 
   bool per_micro_batch() const { return moe().aux_loss_scope == AuxLossScope::kMicroBatch; }
 
-  // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both are
-  // means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
+  // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both
+  // are means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
   void set_balance(std::int64_t num_tokens, std::int64_t num_sequences) {
     double share = 1.0 / static_cast<double>(routing.size());
     if (per_micro_batch()) share /= static_cast<double>(config.accumulation_steps);
@@ -291,8 +293,7 @@ struct Trainer<T>::Impl {
     metrics.loss = loss_sum / static_cast<double>(num_targets);
     metrics.num_tokens = num_tokens;
     set_balance_metrics(num_sequences);
-    metrics.total_loss =
-        metrics.loss + moe().aux_loss_coef * metrics.aux_loss + moe().z_loss_coef * metrics.z_loss;
+    metrics.total_loss = metrics.loss + moe().aux_loss_coef * metrics.aux_loss + moe().z_loss_coef * metrics.z_loss;
   }
 };
 
@@ -379,8 +380,8 @@ MemoryEstimate Trainer<T>::estimate_memory(const ModelConfig& model, const Train
   const std::size_t optimizer = Arena::measure([&](Arena& a) { step.plan_optimizer(a, num_parameters); });
   estimate.gradients = optimizer / 3;
   estimate.moments = optimizer - estimate.gradients;
-  estimate.activations = Arena::measure(
-      [&](Arena& a) { step.plan_activations(a, model, config, resolved_num_threads(exec.num_threads)); });
+  estimate.activations =
+      Arena::measure([&](Arena& a) { step.plan_activations(a, model, config, Exec::resolved_num_threads(exec)); });
   estimate.workspace = Exec::memory_bytes(exec);
   return estimate;
 }

@@ -14,6 +14,7 @@ struct MicroBatch {
   View<std::int32_t, 1> tokens;   ///< [B * S]
   View<std::int32_t, 1> targets;  ///< [B * S]; kIgnoreIndex: context only
   View<std::uint8_t, 1> valid;    ///< [B * S]; 1 on entry
+  View<std::int32_t, 1> window;   ///< [S + 1] scratch
 };
 
 /// Gives the micro-batch `micro` (0 <= micro < A) of optimizer step `step` (0 is the first), whatever was asked before.

@@ -46,8 +46,11 @@ constexpr const char* kTimes[2][kNumTenses] = {
 
 class Spanish {
  public:
-  Spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets)
-      : write_(grammar, vocabulary, Language::kSpanish), targets_(targets), uses_(spanish_cell_uses()) {
+  Spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs)
+      : write_(grammar, vocabulary, Language::kSpanish),
+        targets_(targets),
+        uses_(spanish_cell_uses(max_verbs)),
+        verbs_(spanish_verbs(max_verbs)) {
     add_words();
     add_cells();
     add_subjects();
@@ -106,7 +109,7 @@ class Spanish {
   DrillWriter write_;
   unsigned targets_;
   std::vector<CellUse> uses_;
-  std::span<const SpanishVerb> verbs_ = spanish_verbs();
+  std::span<const SpanishVerb> verbs_;
   Values pronoun_of_;  ///< distribution of pronouns by person
 };
 
@@ -302,7 +305,7 @@ void Spanish::add_noun_drills() {
       return write_.phrase(noun.is_feminine ? feminine : masculine);
     };
     all.emplace_back(n, 1);
-    if (noun.kind != 'T') living.emplace_back(n, 1);
+    if (noun.kind == 'P' || noun.kind == 'A') living.emplace_back(n, 1);
     singulars.push_back(write_.phrase(noun.singular));
     plurals.push_back(write_.phrase(noun.plural));
     the_singular.push_back(by_gender("el", "la"));
@@ -392,8 +395,8 @@ void Spanish::add_statements() {
 
 }  // namespace
 
-std::vector<CellUse> spanish_cell_uses() {
-  const auto verbs = spanish_verbs();
+std::vector<CellUse> spanish_cell_uses(std::size_t max_verbs) {
+  const auto verbs = spanish_verbs(max_verbs);
   std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
   std::vector<std::string> forms(uses.size());
   for (std::size_t i = 0; i < uses.size(); ++i) {
@@ -415,6 +418,8 @@ std::vector<CellUse> spanish_cell_uses() {
   return uses;
 }
 
-void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets) { Spanish(grammar, vocabulary, targets); }
+void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
+  Spanish(grammar, vocabulary, targets, max_verbs);
+}
 
 }  // namespace minimoe::grammar

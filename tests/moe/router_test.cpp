@@ -145,7 +145,10 @@ TEST_CASE("router: denominators that underflow are clamped; weights and gradient
     }
     for (const float weight : run.gate_weights()) CHECK((weight >= 0 && weight <= 0.5f));
     CHECK(std::isfinite(run.stats.aux_loss));
-    if (logit == -60.0f) CHECK(run.gate_weights()[0] == Approx(0.5));  // small, but far from the clamp
+    if (logit == -60.0f) {  // small, but far from the clamp
+      CHECK(run.gate_weights()[0] == Approx(0.5));
+      CHECK(run.cache.router_probs_TE(0, 0) == Approx(0.25));
+    }
     if (logit == -200.0f) CHECK(run.gate_weights()[0] == 0);
   }
   // The bias chooses two experts whose softmax underflows.
@@ -157,6 +160,20 @@ TEST_CASE("router: denominators that underflow are clamped; weights and gradient
   CHECK(run.gate_weights() == std::vector<float>{0, 0});
   for (const float value : run.d_x) CHECK(std::isfinite(value));
   for (const float value : run.gradients["router.weight"]) CHECK(std::isfinite(value));
+}
+
+TEST_CASE("router: a clamped denominator is a constant in the gradient", "[moe][router]") {
+  // The bias picks a sigmoid e^-709 below the smallest normal double: weight = s / clamp, d weight / d logit = weight.
+  MoEConfig config{.d_model = 1, .num_experts = 2, .top_k = 1, .gate_order = GateOrder::kSigmoidTopkRenorm};
+  config.allow_constant_gate = true;
+  config.aux_loss_coef = 0;
+  LayerRun<double> run(config, 1);
+  run.set("expert_bias", {0, 5});
+  run.set_logits({{-4, -709}});
+  run.step();
+  const double weight = run.gate_weights()[0];
+  CHECK((weight > 0.1 && weight < 0.9));
+  CHECK(run.d_logit(0, 1) == Approx(run.y[0] * run.d_y[0]).epsilon(1e-12));
 }
 
 TEST_CASE("router: shifting expert_bias by a constant changes nothing", "[moe][router]") {

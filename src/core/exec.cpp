@@ -174,6 +174,7 @@ ThreadPool& Exec::Impl::pool() {
 Exec::Exec(const ExecOptions& options) : impl_(std::make_unique<Impl>(options)) {}
 Exec::~Exec() = default;
 
+int Exec::resolved_num_threads(const ExecOptions& options) { return resolve_num_threads(options); }
 int Exec::num_threads() const { return impl_->num_threads; }
 InstructionSet Exec::instruction_set() const { return impl_->instruction_set; }
 MatmulBackend Exec::matmul_backend() const { return impl_->matmul_backend; }

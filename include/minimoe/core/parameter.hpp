@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,9 @@ enum class Role {
 /// A tensor that a layer owns, and its gradient, whose memory the trainer (or a host) binds; inference needs none.
 template <class T, std::size_t N>
 struct Parameter {
-  Tensor<T, N> storage;
-  View<T, N> value;     ///< of storage, or of a buffer that the host bound
-  View<T, N> gradient;  ///< absent until bound; accumulates
+  std::unique_ptr<Tensor<T, N>> storage;  ///< moved by pointer: xtensor's move assignment leaves the allocator behind
+  View<T, N> value;                       ///< of storage, or of a buffer that the host bound
+  View<T, N> gradient;                    ///< absent until bound; accumulates
 
   Parameter() = default;
   Parameter(Parameter&&) noexcept = default;
@@ -33,7 +34,8 @@ struct Parameter {
   explicit operator bool() const { return static_cast<bool>(value); }
 };
 
-/// One entry of the registry: a type- and rank-erased handle on a layer's Parameter. Valid while the layer stays in place.
+/// One entry of the registry: a type- and rank-erased handle on a layer's Parameter. Valid while the layer stays in
+/// place.
 template <class T>
 struct ParameterRef {
   std::string name;  ///< dotted, e.g. blocks.0.moe.router.weight
@@ -44,6 +46,7 @@ struct ParameterRef {
   Role role = Role::kWeight;
   double init_std = 0;  ///< standard deviation of the normal start value around init_value; 0: constant
   double init_value = 0;
+  const std::vector<double>* init_values = nullptr;  ///< when set: the start values, entry by entry
   double learning_rate_factor = 1;
   std::function<void(T*)> bind_gradient;  ///< gives the layer the memory of its gradient
 
@@ -64,6 +67,7 @@ struct ParameterTraits {
   double init_value = 0;
   double learning_rate_factor = 1;
   Role role = Role::kWeight;
+  const std::vector<double>* init_values = nullptr;  ///< replaces init_value entry by entry; the layer owns it
 };
 
 /// Appends `parameter` to the registry under `name`; an absent parameter is left out.
@@ -80,6 +84,7 @@ void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T,
   ref.role = traits.role;
   ref.init_std = traits.init_std;
   ref.init_value = traits.init_value;
+  ref.init_values = traits.init_values;
   ref.learning_rate_factor = traits.learning_rate_factor;
   if (traits.role == Role::kWeight) {
     ref.bind_gradient = [&parameter](T* data) { parameter.gradient = View<T, N>(data, parameter.value.shape()); };
@@ -91,8 +96,8 @@ void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T,
 template <class T, std::size_t N>
 Parameter<T, N> make_parameter(const std::array<std::size_t, N>& shape, MemoryResource* resource) {
   Parameter<T, N> parameter;
-  parameter.storage = make_tensor<T, N>(shape, resource);
-  parameter.value = parameter.storage;
+  parameter.storage = std::make_unique<Tensor<T, N>>(make_tensor<T, N>(shape, resource));
+  parameter.value = *parameter.storage;
   return parameter;
 }
 
@@ -103,7 +108,8 @@ void initialize_parameters(const ParameterList<T>& parameters, std::uint64_t see
   for (const ParameterRef<T>& p : parameters) {
     const RandomStream stream(seed, p.name);
     for (std::size_t i = 0; i < p.size(); ++i) {
-      p.value[i] = static_cast<T>(p.init_std > 0 ? p.init_std * stream.normal(i) + p.init_value : p.init_value);
+      const double mean = p.init_values ? (*p.init_values)[i] : p.init_value;
+      p.value[i] = static_cast<T>(p.init_std > 0 ? p.init_std * stream.normal(i) + mean : mean);
     }
   }
 }

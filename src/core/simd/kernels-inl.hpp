@@ -2,8 +2,11 @@
 // Compiled once per instruction set, by kernels_<set>.cpp, which names the table in MINIMOE_KERNEL_TABLES.
 #pragma once
 
+#include "core/simd/attention-inl.hpp"
 #include "core/simd/elementwise-inl.hpp"
 #include "core/simd/gemm-inl.hpp"
+#include "core/simd/optimizer-inl.hpp"
+#include "core/simd/rows-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace minimoe {
@@ -14,6 +17,9 @@ constexpr Kernels<T> make_kernels() {
   Kernels<T> k{};
   add_gemm_kernels(k.gemm);
   add_elementwise_kernels(k);
+  add_row_kernels(k);
+  add_attention_kernels(k);
+  add_optimizer_kernels(k);
   return k;
 }
 

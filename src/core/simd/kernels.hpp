@@ -46,14 +46,69 @@ struct GemmKernels {
   std::size_t packed_a_size;
 };
 
+/// m = beta1 m + one_minus_beta1 g, v = beta2 v + one_minus_beta2 g^2 with g = gradient_scale * gradient;
+/// w = keep * w - rate * m / (sqrt(v) * root_correction + eps)
+template <class T>
+struct AdamWFactors {
+  T gradient_scale, beta1, one_minus_beta1, beta2, one_minus_beta2, keep, rate, root_correction, eps;
+};
+
 template <class T>
 struct Kernels {
   GemmKernels<T> gemm;
 
-  // Elementwise (elementwise-inl.hpp).
+  // Elementwise (elementwise-inl.hpp). The output may be one of the inputs. Errors: |result - exact| as tested.
   void (*add_into)(T* y, const T* x, std::size_t n);  ///< y[i] += x[i]
+  void (*gelu_tanh_forward)(T* y, const T* x, std::size_t n);
+  void (*gelu_tanh_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
+  void (*gelu_erf_forward)(T* y, const T* x, std::size_t n);
+  void (*gelu_erf_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
+  void (*silu_forward)(T* y, const T* x, std::size_t n);
+  void (*silu_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
+  void (*swiglu_forward)(T* y, const T* gate, const T* up, std::size_t n);
+  /// d_gate may be gate, d_up may be up.
+  void (*swiglu_backward)(T* d_gate, T* d_up, const T* d_y, const T* gate, const T* up, std::size_t n);
+  /// Turns num_heads consecutive heads of 2 * num_pairs in place by the angles of one position.
+  void (*rope)(T* x, const T* cos, const T* sin, std::size_t num_heads, std::size_t num_pairs, bool interleaved,
+               bool inverse);
 
-  // Rows (rows-inl.hpp), optimizer (optimizer-inl.hpp): members added by those files' authors.
+  // Consecutive rows of n >= 1 (rows-inl.hpp). The output may be one of the inputs.
+  void (*softmax_rows)(T* y, const T* x, std::size_t num_rows, std::size_t n);
+  void (*softmax_backward_rows)(T* d_x, const T* d_y, const T* y, std::size_t num_rows, std::size_t n);
+  void (*max_and_exp_sum)(const T* x, std::size_t n, T* max, T* sum);     ///< of one row: sum of e^(x - max)
+  void (*scaled_exp)(T* y, const T* x, std::size_t n, T shift, T scale);  ///< y = scale * e^(x - shift), x <= shift
+  /// mean, rstd: null when not wanted.
+  void (*layer_norm_rows)(T* y, T* mean, T* rstd, const T* x, const T* weight, const T* bias, std::size_t num_rows,
+                          std::size_t n, T eps);
+  void (*layer_norm_backward_rows)(T* d_x, const T* d_y, const T* x, const T* weight, const T* mean, const T* rstd,
+                                   std::size_t num_rows, std::size_t n);
+  void (*rms_norm_rows)(T* y, T* rstd, const T* x, const T* weight, std::size_t num_rows, std::size_t n, T eps);
+  void (*rms_norm_backward_rows)(T* d_x, const T* d_y, const T* x, const T* weight, const T* rstd, std::size_t num_rows,
+                                 std::size_t n);
+  /// sums[j] += sum_r x[r * stride + j], in an order that num_rows alone fixes.
+  void (*column_sums_add)(T* sums, const T* x, std::size_t stride, std::size_t num_rows, std::size_t num_columns);
+  /// d_weight += sum of d_y * (x - mean) * rstd, d_bias += sum of d_y, over num_rows rows of `groups` slices each,
+  /// slice g at r * stride + g * group_stride; mean, rstd [num_rows, groups]. Null mean: 0. Null d_bias: not wanted.
+  void (*norm_parameters_backward_add)(T* d_weight, T* d_bias, const T* d_y, const T* x, const T* mean, const T* rstd,
+                                       std::size_t stride, std::size_t num_rows, std::size_t groups,
+                                       std::size_t group_stride, std::size_t num_columns);
+
+  // Tiles of attention (attention-inl.hpp): row i attends to the first first_count + i keys.
+  /// scores -> e^(scale * score - max), not normalised; exact zeros for the keys from there to num_keys.
+  void (*causal_softmax_tile)(T* scores, std::size_t stride, std::size_t num_rows, std::size_t first_count,
+                              std::size_t num_keys, T scale, T* max, T* sum);
+  /// scores -> p = e^(scale * score - lse); d_probs -> scale * p * (d_probs - delta); zeros likewise.
+  void (*causal_softmax_backward_tile)(T* scores, T* d_probs, std::size_t stride, std::size_t num_rows,
+                                       std::size_t first_count, std::size_t num_keys, T scale, const T* lse,
+                                       const T* delta);
+  /// x[r * stride + j] /= divisor[r], by one reciprocal a row
+  void (*divide_rows)(T* x, std::size_t stride, std::size_t num_rows, std::size_t n, const T* divisor);
+  /// dots[r] = sum_j a[r * stride + j] * b[r * stride + j]
+  void (*row_dots)(T* dots, const T* a, const T* b, std::size_t stride, std::size_t num_rows, std::size_t n);
+
+  // Optimizer (optimizer-inl.hpp).
+  void (*adamw)(T* weight, T* moment1, T* moment2, const T* gradient, std::size_t n, const AdamWFactors<T>& factors);
+  double (*sum_of_squares)(const T* x, std::size_t n);
 };
 
 /// Both tables of one instruction set.

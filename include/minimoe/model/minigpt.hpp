@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small GPT whose feed-forward networks are dense or Mixture-of-Experts, block by block.
+#pragma once
+
+#include <deque>
+
+#include "minimoe/model/block.hpp"
+#include "minimoe/ops/cross_entropy.hpp"
+
+namespace minimoe {
+
+/// Token ids of one forward call.
+struct TokenBatch {
+  View<const std::int32_t, 1> tokens;  ///< [B * S]
+  View<const std::uint8_t, 1> valid;   ///< [B * S], 0 = padding on the right; absent: none
+  std::size_t batch_size = 0;          ///< B
+  std::size_t seq_len = 0;             ///< S <= max_seq_len
+};
+
+/// Activations and scratch of one forward/backward pair; owned by the caller and planned once for the largest batch.
+template <class T>
+struct ModelCache {
+  std::deque<BlockCache<T>> blocks;
+  View<T, 2> embedded_TD;    ///< input of block 0
+  View<T, 2> final_norm_TD;  ///< input of the head
+  View<T, 1> final_mean_T, final_rstd_T;
+  View<T, 2> logits_TV;  ///< valid after forward; backward_from_loss overwrites it with its gradient
+  View<T, 1> lse_T;
+  View<T, 2> d_x_TD, d_y_TD;          ///< gradients that travel down the residual stream
+  BlockScratch<T> scratch;            ///< shared by the blocks
+  std::vector<RoutingStats> routing;  ///< one per MoE layer, in block order, of the last forward
+
+  void plan(Arena& arena, const ModelConfig& config, std::size_t max_batch_size, std::size_t max_seq_len,
+            int num_threads, bool with_backward);
+};
+
+/// What the parts of the loss weigh in one backward call.
+struct LossScale {
+  double cross_entropy = 0;  ///< usually 1 / number of targets of the optimizer step
+  /// Per MoE layer, in block order; empty: no balance losses.
+  std::vector<BalanceGradient> balance;
+};
+
+template <class T>
+class MiniGPT {
+ public:
+  /// @throws Error(kInvalidArgument) listing every problem of config.
+  explicit MiniGPT(const ModelConfig& config, MemoryResource* resource = nullptr);
+
+  const ModelConfig& config() const { return config_; }
+  /// Every parameter and buffer, in a fixed order; names as in blocks.0.attn.qkv.weight.
+  ParameterList<T> parameters();
+  /// GPT-2 start values, addressed by (seed, name, index).
+  void initialize(std::uint64_t seed) { initialize_parameters(parameters(), seed); }
+
+  /// Fills cache.logits_TV and cache.routing. training chooses the MoE layers' capacity factor.
+  void forward(Exec& exec, const TokenBatch& batch, bool training, ModelCache<T>& cache) const;
+  /// Cross entropy of cache.logits_TV against targets [B * S].
+  CrossEntropySum loss(Exec& exec, View<const std::int32_t, 1> targets, ModelCache<T>& cache) const;
+  /// Accumulates the gradients of scale.cross_entropy * (sum of cross entropies) plus the balance losses, after forward
+  /// and loss of the same batch. Parameters must have gradients bound.
+  void backward(Exec& exec, const TokenBatch& batch, View<const std::int32_t, 1> targets, const LossScale& scale,
+                ModelCache<T>& cache);
+
+  std::size_t num_moe_layers() const { return config_.moe_layers.size(); }
+  /// The i-th MoE layer, in block order.
+  MoELayer<T>& moe_layer(std::size_t i);
+
+ private:
+  void check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const;
+
+  RopeTables<T> rope() const { return {rope_cos_.value, rope_sin_.value}; }
+
+  ModelConfig config_;
+  Parameter<T, 2> token_embedding_, position_embedding_, head_;
+  Parameter<T, 2> rope_cos_, rope_sin_;  // computed, in no registry
+  std::deque<Block<T>> blocks_;
+  Norm<T> final_norm_;
+};
+
+}  // namespace minimoe

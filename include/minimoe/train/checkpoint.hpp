@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints: one safetensors file with weights, moments, expert biases, and the run's configuration and position.
+#pragma once
+
+#include "minimoe/train/run_config.hpp"
+#include "minimoe/train/trainer.hpp"
+
+namespace minimoe {
+
+/// Writes `path` atomically: a temporary file beside it, synced, then renamed; on any error an earlier file stays as it
+/// was. Tensors: every parameter and buffer under its name, and optimizer.moment1.NAME / optimizer.moment2.NAME.
+/// Metadata: "format": "pt", "minimoe.config": the run's JSON, "minimoe.state": {"step", "seed"}; all randomness is
+/// addressed by these two, so they are the random state and the data position.
+/// @throws Error(kIo).
+template <class T>
+void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T>& model, Trainer<T>& trainer);
+
+/// The configuration that a checkpoint was written with. @throws Error(kIo | kCorruptFile).
+RunConfig read_checkpoint_config(const std::string& path);
+/// Completed optimizer steps of a checkpoint.
+std::int64_t read_checkpoint_step(const std::string& path);
+
+/// Reads weights and buffers into `model`. @throws Error(kCorruptFile) listing every missing, extra or misshapen
+/// tensor; the model is then unchanged.
+template <class T>
+void load_weights(const std::string& path, MiniGPT<T>& model);
+/// Reads everything; training goes on bit for bit as if it had not stopped.
+template <class T>
+void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& trainer);
+
+}  // namespace minimoe

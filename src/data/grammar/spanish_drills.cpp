@@ -278,11 +278,11 @@ void Spanish::add_forms() {
 void Spanish::add_drills() {
   // "niega : nosotros limpiamos" would be a sentence of train, in the present, whatever tense was meant.
   const auto tells = [this](const Cell& cell) { return (targets_ & kShown) != 0 || tells_tense(cell); };
-  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .", tells);
+  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .");
   write_.add("transformation", 16, "{tense} : {subject} {source_verb} {object} . -> {subject} {verb} {object} .");
   write_.add("transformation", 10,
              "cambia : {other_speaker} {other_verb} {object} , {person} -> {speaker} {verb} {object} .");
-  write_.add("negation", 12, "niega : {subject} {verb} {object} . -> {subject} no {verb} {object} .");
+  write_.add("negation", 12, "niega : {subject} {verb} {object} . -> {subject} no {verb} {object} .", tells);
   write_.add("negation", 5, "afirma : {subject} no {verb} {object} . -> {subject} {verb} {object} .", tells);
   write_.add("question", 12, "pregunta : {subject} {verb} {object} . -> ¿ {verb} {subject} {object} ?", tells);
   write_.add("question", 5, "responde : ¿ {asked_verb} {asked_speaker} {object} ? sí -> sí , {verb} {object} .");

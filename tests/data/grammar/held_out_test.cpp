@@ -86,11 +86,17 @@ TEST_CASE("held-out verbs: no training sentence holds a past form of one", "[cor
   REQUIRE(spanish_pasts.size() == 7 * 6);
   pasts.merge(spanish_pasts);
   const AllGrammars& made = all_grammars();
+  // "visitamos" is the present too, and may be offered as a wrong form of it.
+  std::set<std::int32_t> presents;
+  for (const SpanishVerb& verb : spanish_verbs()) {
+    presents.insert(made.vocabulary.find(spanish_form(verb, Tense::kPresent, Person::kFirstPlural)));
+  }
   std::size_t num_pasts = 0, num_participles = 0;
   made.shown.enumerate([&](const Grammar::Derivation& d) {
     for (const Piece& piece : d.pieces) {
       if (!pasts.contains(made.vocabulary.words()[piece.token])) continue;
-      num_pasts += piece.token_class == TokenClass::kVerbPast || piece.token_class == TokenClass::kWrongForm;
+      const bool is_wrong_form = piece.token_class == TokenClass::kWrongForm && !presents.contains(piece.token);
+      num_pasts += piece.token_class == TokenClass::kVerbPast || is_wrong_form;
       num_participles += piece.token_class == TokenClass::kVerbParticiple;
     }
   });

@@ -397,29 +397,6 @@ void Spanish::add_statements() {
 
 }  // namespace
 
-std::vector<CellUse> spanish_cell_uses(std::size_t max_verbs) {
-  const auto verbs = spanish_verbs(max_verbs);
-  std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
-  std::vector<std::string> forms(uses.size());
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    const Cell cell = Cell::at(i);
-    const SpanishVerb& verb = verbs[cell.verb];
-    const std::string_view infinitive = verb.infinitive;
-    if (cell.tense == Tense::kPerfect) continue;
-    uses[i] = kShown;
-    if (cell.tense == Tense::kPast && verb.has('H')) {
-      // Of a verb never shown in the past only "visitamos" can be known: it is the present too.
-      const bool is_known =
-          spanish_form(verb, Tense::kPresent, cell.person) == spanish_form(verb, cell.tense, cell.person);
-      uses[i] = is_known ? kHeldOutVerb : kUnused;
-    }
-    // ser and estar stand in sentences about nouns too.
-    if (infinitive != "ser" && infinitive != "estar") forms[i] = spanish_form(verb, cell.tense, cell.person);
-  }
-  hold_out_combinations(uses, forms, 4, "corpus.combinations.spanish");
-  return uses;
-}
-
 void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
   Spanish(grammar, vocabulary, targets, max_verbs);
 }

@@ -4,7 +4,7 @@
 
 Each file is a safetensors file whose one metadata entry, "golden", is JSON: the configuration of each case and what else
 its test must know. Tensors are named CASE/what. Inputs and start weights are float32 (so that float and double start from
-the same numbers), integers int32, results float64.
+the same numbers), results float64; integers are float32 too, the library's reader knows no other types.
 """
 import json
 import math
@@ -41,9 +41,8 @@ class Golden:
         self.tensors[name] = value.detach().float().contiguous()
 
     def result(self, name, value):
-        value = torch.as_tensor(value).detach()
-        integral = not value.is_floating_point()
-        self.tensors[name] = value.to(torch.int32 if integral else torch.float64).contiguous().clone()
+        value = value.detach()
+        self.tensors[name] = value.to(torch.float64 if value.is_floating_point() else torch.float32).contiguous().clone()
 
     def save(self):
         path = pathlib.Path(__file__).parent / f"{self.name}.safetensors"
@@ -115,9 +114,8 @@ def make_ops(golden):
     (0.25 * loss).backward()
     golden.input("cross_entropy/logits", logits)
     golden.result("cross_entropy/targets", targets)
-    golden.result("cross_entropy/loss", loss.reshape(1))
     golden.result("cross_entropy/d_logits", logits.grad)
-    golden.info["cross_entropy"] = dict(scale=0.25, num_targets=7)
+    golden.info["cross_entropy"] = dict(scale=0.25, num_targets=7, loss=float(loss.detach()))
 
     weight, rates = leaf(draw.normal(131)), [1e-2, 3e-3, 2e-2]
     golden.input("adamw/weight", weight)
@@ -204,14 +202,14 @@ def make_moe_layer(golden):
         store_gradients(golden, name, p)
         golden.input(f"{name}/x", x)
         golden.input(f"{name}/d_y", d_y)
-        golden.result(f"{name}/valid", valid.int())
+        golden.result(f"{name}/valid", valid.long())
         golden.result(f"{name}/y", y)
         golden.result(f"{name}/d_x", x.grad)
 
         def all_tokens(rows, fill=0):
             return torch.full((len(valid), rows.shape[1]), fill, dtype=rows.dtype).index_copy(0, valid.nonzero()[:, 0], rows)
         golden.result(f"{name}/topk_idx", all_tokens(r.topk_idx_NK, -1))
-        golden.result(f"{name}/kept", all_tokens(r.kept_NK.int()))
+        golden.result(f"{name}/kept", all_tokens(r.kept_NK.long()))
         golden.result(f"{name}/gate_weights", all_tokens(r.gate_weights_NK.detach()))
         golden.result(f"{name}/router_probs", all_tokens(r.probs_NE.detach()))
 
@@ -235,7 +233,7 @@ def random_batch(draw, m, lengths, seq_len, num_ignored):
 def store_batches(golden, case, batches):
     """batches: tuples of (tokens, targets, valid); stored as [number of micro-batches, B * S]."""
     for i, what in enumerate(("tokens", "targets", "valid")):
-        golden.result(f"{case}/{what}", torch.stack([batch[i].flatten() for batch in batches]).int())
+        golden.result(f"{case}/{what}", torch.stack([batch[i].flatten() for batch in batches]).long())
 
 
 def make_model(golden):

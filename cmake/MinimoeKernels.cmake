@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 # One object per instruction set; the rest of the library stays at the x86-64 baseline of the compiler.
+# Always -O3: unoptimised kernels are slow beyond use, and would emit Highway's inline functions as weak symbols.
 function(minimoe_kernel_flags dir)
+  set(always "-O3;-fno-exceptions;-fno-rtti")
+  set_source_files_properties(${dir}/kernels_scalar.cpp PROPERTIES COMPILE_OPTIONS "${always}")
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-    set_source_files_properties(${dir}/kernels_sse4.cpp PROPERTIES COMPILE_OPTIONS "-march=x86-64-v2;-maes;-mpclmul")
-    set_source_files_properties(${dir}/kernels_avx2.cpp PROPERTIES COMPILE_OPTIONS "-march=x86-64-v3;-maes;-mpclmul")
+    set_source_files_properties(${dir}/kernels_sse4.cpp PROPERTIES COMPILE_OPTIONS
+                                "${always};-march=x86-64-v2;-maes;-mpclmul")
+    set_source_files_properties(${dir}/kernels_avx2.cpp PROPERTIES COMPILE_OPTIONS
+                                "${always};-march=x86-64-v3;-maes;-mpclmul")
     set_source_files_properties(${dir}/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS
-                                "-march=x86-64-v4;-maes;-mpclmul;-mprefer-vector-width=512")
+                                "${always};-march=x86-64-v4;-maes;-mpclmul;-mprefer-vector-width=512")
   endif()
 endfunction()

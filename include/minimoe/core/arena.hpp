@@ -53,6 +53,7 @@ class Arena {
     T* data = block_ ? reinterpret_cast<T*>(block_ + used_) : nullptr;
     used_ += bytes;
     peak_ = std::max(peak_, used_);
+    if (block_ && used_ > size_) throw Error(ErrorCode::kInternal, "arena: the plan took more than it measured");
     return View<T, N>(data, shape);
   }
 

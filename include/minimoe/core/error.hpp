@@ -42,20 +42,25 @@ std::string concat(const Args&... args) {
   return out.str();
 }
 
-/// `[128, 64]`
+/// A shape that is printed only if the message it stands in is built: `[128, 64]`.
 template <class Container>
-std::string shape_string(const Container& shape) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  out << '[';
-  bool first = true;
-  for (auto extent : shape) {
-    if (!first) out << ", ";
-    out << extent;
-    first = false;
+struct ShapeText {
+  const Container& shape;
+
+  friend std::ostream& operator<<(std::ostream& out, const ShapeText& text) {
+    out << '[';
+    const char* separator = "";
+    for (const auto extent : text.shape) {
+      out << separator << extent;
+      separator = ", ";
+    }
+    return out << ']';
   }
-  out << ']';
-  return out.str();
+};
+
+template <class Container>
+ShapeText<Container> shape_string(const Container& shape) {
+  return {shape};
 }
 
 /// Throws Error(kInvalidArgument, message parts) unless `condition`.

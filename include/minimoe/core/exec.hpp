@@ -3,9 +3,10 @@
 // (bits may differ between instruction sets and between backends, never between thread counts).
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include "minimoe/core/tensor.hpp"
 
@@ -56,6 +57,8 @@ class Exec {
 
   /// Bytes that a context with these options allocates from its resource.
   static std::size_t memory_bytes(const ExecOptions& options);
+  /// The number of threads that a context with these options has. @throws Error(kInvalidArgument) when out of range.
+  static int resolved_num_threads(const ExecOptions& options);
 
   struct Impl;
   Impl& impl() { return *impl_; }

@@ -45,6 +45,7 @@ struct ParameterRef {
   Role role = Role::kWeight;
   double init_std = 0;  ///< standard deviation of the normal start value around init_value; 0: constant
   double init_value = 0;
+  const std::vector<double>* init_values = nullptr;  ///< when set: the start values, entry by entry
   double learning_rate_factor = 1;
   std::function<void(T*)> bind_gradient;  ///< gives the layer the memory of its gradient
 
@@ -65,6 +66,7 @@ struct ParameterTraits {
   double init_value = 0;
   double learning_rate_factor = 1;
   Role role = Role::kWeight;
+  const std::vector<double>* init_values = nullptr;  ///< replaces init_value entry by entry; the layer owns it
 };
 
 /// Appends `parameter` to the registry under `name`; an absent parameter is left out.
@@ -81,6 +83,7 @@ void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T,
   ref.role = traits.role;
   ref.init_std = traits.init_std;
   ref.init_value = traits.init_value;
+  ref.init_values = traits.init_values;
   ref.learning_rate_factor = traits.learning_rate_factor;
   if (traits.role == Role::kWeight) {
     ref.bind_gradient = [&parameter](T* data) { parameter.gradient = View<T, N>(data, parameter.value.shape()); };
@@ -104,7 +107,8 @@ void initialize_parameters(const ParameterList<T>& parameters, std::uint64_t see
   for (const ParameterRef<T>& p : parameters) {
     const RandomStream stream(seed, p.name);
     for (std::size_t i = 0; i < p.size(); ++i) {
-      p.value[i] = static_cast<T>(p.init_std > 0 ? p.init_std * stream.normal(i) + p.init_value : p.init_value);
+      const double mean = p.init_values ? (*p.init_values)[i] : p.init_value;
+      p.value[i] = static_cast<T>(p.init_std > 0 ? p.init_std * stream.normal(i) + mean : mean);
     }
   }
 }

@@ -8,6 +8,9 @@
 
 namespace minimoe {
 
+template <class T>
+struct ExpertWeights;  // src/moe/experts.hpp
+
 enum class FfnKind {
   kGelu,    ///< y = w_down * gelu(w_up * x + b_up) + b_down
   kSwiglu,  ///< y = w_down * (silu(w_gate * x) * (w_up * x)), no biases
@@ -22,13 +25,12 @@ struct FeedForwardConfig {
   double init_std_down = 0.02;  ///< start of w_down_proj (a residual projection: the model scales it by 1/sqrt(2L))
 };
 
-/// What backward needs, and its scratch. Owned by the caller, planned once.
+/// What backward needs; its gradients overwrite these buffers. Owned by the caller, planned once.
 template <class T>
 struct FeedForwardCache {
   View<T, 2> gate_TF;    ///< SwiGLU: w_gate x; else absent
   View<T, 2> up_TF;      ///< before the activation
   View<T, 2> hidden_TF;  ///< after the activation
-  View<T, 2> d_hidden_TF;
 
   void plan(Arena& arena, const FeedForwardConfig& config, std::size_t max_tokens);
 };
@@ -50,6 +52,8 @@ class FeedForward {
   void backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, FeedForwardCache<T>& cache);
 
  private:
+  ExpertWeights<T> weights() const;
+
   FeedForwardConfig config_;
   Parameter<T, 2> w_gate_proj_, w_up_proj_, w_down_proj_;
   Parameter<T, 1> b_up_proj_, b_down_proj_;

@@ -29,14 +29,28 @@ struct BalanceGradient {
 /// a time.
 template <class T>
 struct MoECache {
-  // Valid after forward; [T, ...] rows of invalid tokens are zero (topk_idx: -1).
+  // Valid after forward, in their first T rows; rows of invalid tokens are zero (topk_idx: -1).
   View<T, 2> router_logits_TE;
   View<T, 2> router_probs_TE;         ///< scores normalised to sum 1: what the aux loss sees
   View<T, 2> scores_TE;               ///< sigmoids for kSigmoidTopkRenorm; absent otherwise
   View<std::int32_t, 2> topk_idx_TK;  ///< by descending biased score, ties to the lower index
   View<T, 2> gate_weights_TK;         ///< from the unbiased scores
   View<std::uint8_t, 2> kept_TK;      ///< 0 where capacity dropped the assignment
-  // Further members (dispatch permutation, expert activations, scratch) are added by the implementation.
+
+  // The layer's own: the kept assignments as rows grouped by expert (R of them), activations, scratch.
+  std::size_t num_tokens = 0, num_valid = 0;  ///< T and N of the forward that the cache holds
+  bool holds_forward = false;                 ///< a backward consumes the activations
+  View<double, 1> lse_T;                      ///< logsumexp of each token's logits
+  View<std::int32_t, 1> token_N;              ///< the valid tokens, ascending
+  View<std::int32_t, 2> slot_row_TK;          ///< row of each slot; -1: dropped, or of an invalid token
+  View<std::int32_t, 1> row_token_R;
+  View<std::int64_t, 1> expert_begin;  ///< [E + 1] expert e has rows [expert_begin[e], expert_begin[e + 1])
+  View<std::int64_t, 1> count_E;       ///< scratch for counting
+  View<double, 1> value_E;             ///< scratch for balance losses and their slopes
+  View<std::int32_t, 1> order_T;       ///< scratch of DropPriority::kProbability; absent otherwise
+  View<T, 2> d_gate_weights_TK, d_logits_NE;
+  View<T, 2> x_RD, y_RD, d_y_RD;  ///< what experts read and wrote; d_y_RD is free during forward
+  FeedForwardCache<T> experts_R, shared;
 
   void plan(Arena& arena, const MoEConfig& config, std::size_t max_tokens);
 };
@@ -74,6 +88,11 @@ class MoELayer {
   Parameter<T, 3> w_gate_proj_, w_up_proj_, w_down_proj_;
   Parameter<T, 2> b_up_proj_, b_down_proj_;
   std::vector<FeedForward<T>> shared_;  // empty or one
+
+  ExpertWeights<T> expert_weights() const;
+  void check_call(const char* where, In<T, 2> x, const RoutingContext& context, const MoECache<T>& cache) const;
+  void forward_shared(Exec& exec, View<T, 2> y, In<T, 2> x, MoECache<T>& cache) const;
+  void backward_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x_ND, MoECache<T>& cache);
 };
 
 }  // namespace minimoe

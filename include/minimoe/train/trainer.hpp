@@ -14,6 +14,7 @@ struct MicroBatch {
   View<std::int32_t, 1> tokens;   ///< [B * S]
   View<std::int32_t, 1> targets;  ///< [B * S]; kIgnoreIndex: context only
   View<std::uint8_t, 1> valid;    ///< [B * S]; 1 on entry
+  View<std::int32_t, 1> window;   ///< [S + 1] scratch
 };
 
 /// Gives the micro-batch `micro` (0 <= micro < A) of optimizer step `step` (0 is the first), whatever was asked before.
@@ -31,8 +32,9 @@ struct StepMetrics {
   double z_loss = 0;      ///< mean over MoE layers, unscaled
   double total_loss = 0;  ///< loss + aux_loss_coef * aux_loss + z_loss_coef * z_loss
   double learning_rate = 0;
-  double gradient_norm = 0;     ///< before clipping
-  std::int64_t num_tokens = 0;  ///< valid tokens of the step
+  double gradient_norm = 0;         ///< before clipping
+  std::int64_t num_tokens = 0;      ///< valid tokens of the step
+  std::size_t counting_passes = 0;  ///< extra forward passes that AuxLossScope::kGlobalBatch needed to know the loads
 };
 
 struct EvalResult {
@@ -67,13 +69,11 @@ class Trainer {
   /// Mean loss over `count` batches of [B, S] that `batches` gives for steps 0 .. count - 1; no state changes.
   EvalResult evaluate(const BatchSource& batches, std::int64_t count);
 
-  /// Everything that resume needs, beside the model's parameters.
+  /// Everything that resume needs beside the model's parameters and buffers.
   struct State {
     std::int64_t step = 0;
-    struct Moments {
-      View<T, 1> first, second;
-    };
-    std::vector<Moments> moments;  ///< parallel to the weights (not buffers) of model.parameters()
+    std::vector<ParameterRef<T>> weights;      ///< the trained parameters, in registry order
+    std::vector<View<T, 1>> moment1, moment2;  ///< parallel to weights
   };
   State& state();
 

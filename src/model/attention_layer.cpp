@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "minimoe/model/attention_layer.hpp"
+
+#include <algorithm>
+
+#include "minimoe/ops/linear.hpp"
+
+namespace minimoe {
+
+template <class T>
+void AttentionCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_t max_tokens) {
+  const std::size_t width = (config.num_heads + 2 * config.kv_heads()) * config.head_dim();
+  qkv_TM = arena.take<T, 2>({max_tokens, width});
+  if (config.qk_norm) {
+    projected_TM = arena.take<T, 2>({max_tokens, width});
+    qk_rstd_TN = arena.take<T, 2>({max_tokens, config.num_heads + config.kv_heads()});
+  }
+  lse_TH = arena.take<T, 2>({max_tokens, config.num_heads});
+  attended_TD = arena.take<T, 2>({max_tokens, config.d_model});
+}
+
+template <class T>
+void AttentionScratch<T>::plan(Arena& arena, const ModelConfig& config, std::size_t batch_size, std::size_t seq_len,
+                               int num_threads, bool with_backward) {
+  const AttentionShape shape{batch_size, seq_len, config.num_heads, config.kv_heads(), config.head_dim()};
+  worker_scratch = arena.take<T, 2>({static_cast<std::size_t>(num_threads), attention_scratch_size(shape)});
+  if (with_backward) {
+    d_qkv_TM = arena.take<T, 2>({shape.num_tokens(), shape.qkv_width()});
+    d_attended_TD = arena.take<T, 2>({shape.num_tokens(), config.d_model});
+  }
+}
+
+template <class T>
+Attention<T>::Attention(const ModelConfig& config, MemoryResource* resource)
+    : num_heads_(config.num_heads),
+      num_kv_heads_(config.kv_heads()),
+      head_dim_(config.head_dim()),
+      norm_eps_(config.norm_eps),
+      init_std_(config.init_std),
+      residual_init_std_(config.feed_forward_config().init_std_down),
+      pairing_(config.rope_pairing) {
+  const std::size_t width = (num_heads_ + 2 * num_kv_heads_) * head_dim_;
+  qkv_weight_ = make_parameter<T, 2>({width, config.d_model}, resource);
+  proj_weight_ = make_parameter<T, 2>({config.d_model, config.d_model}, resource);
+  if (config.attention_bias) {
+    qkv_bias_ = make_parameter<T, 1>({width}, resource);
+    proj_bias_ = make_parameter<T, 1>({config.d_model}, resource);
+  }
+  if (config.qk_norm) {
+    q_norm_ = make_parameter<T, 1>({head_dim_}, resource);
+    k_norm_ = make_parameter<T, 1>({head_dim_}, resource);
+  }
+}
+
+template <class T>
+void Attention<T>::collect_parameters(const std::string& prefix, ParameterList<T>& list) {
+  ParameterTraits matrix, residual, ones;
+  matrix.decay = residual.decay = Decay::kYes;
+  matrix.init_std = init_std_;
+  residual.init_std = residual_init_std_;
+  ones.init_value = 1;
+  add_parameter(list, prefix + ".qkv.weight", qkv_weight_, matrix);
+  add_parameter(list, prefix + ".qkv.bias", qkv_bias_, {});
+  add_parameter(list, prefix + ".q_norm.weight", q_norm_, ones);
+  add_parameter(list, prefix + ".k_norm.weight", k_norm_, ones);
+  add_parameter(list, prefix + ".proj.weight", proj_weight_, residual);
+  add_parameter(list, prefix + ".proj.bias", proj_bias_, {});
+}
+
+template <class T>
+AttentionShape Attention<T>::shape(std::size_t num_tokens, std::size_t seq_len) const {
+  return {num_tokens / seq_len, seq_len, num_heads_, num_kv_heads_, head_dim_};
+}
+
+template <class T>
+void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
+                           AttentionCache<T>& cache, AttentionScratch<T>& scratch) const {
+  const std::size_t num_tokens = x.shape(0);
+  const View<T, 2> qkv_TM = cache.qkv_TM.rows(0, num_tokens);
+  const View<T, 2> attended_TD = cache.attended_TD.rows(0, num_tokens);
+  if (q_norm_) {
+    const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
+    linear_forward<T>(exec, projected_TM, x, qkv_weight_.value, qkv_bias_.value);
+    // One column of qk_rstd a head: queries first, then keys. The values pass unchanged.
+    std::copy_n(projected_TM.data(), projected_TM.size(), qkv_TM.data());
+    const View<T, 2> rstd_TN = cache.qk_rstd_TN.rows(0, num_tokens);
+    const View<T, 2> q_rstd_TH(rstd_TN.data(), {num_tokens, num_heads_});
+    const View<T, 2> k_rstd_TG(rstd_TN.data() + num_tokens * num_heads_, {num_tokens, num_kv_heads_});
+    head_rms_norm_forward<T>(exec, qkv_TM, q_rstd_TH, projected_TM, q_norm_.value, 0, num_heads_, norm_eps_);
+    head_rms_norm_forward<T>(exec, qkv_TM, k_rstd_TG, projected_TM, k_norm_.value, num_heads_, num_kv_heads_,
+                             norm_eps_);
+  } else {
+    linear_forward<T>(exec, qkv_TM, x, qkv_weight_.value, qkv_bias_.value);
+  }
+  if (rope.cos) rope_forward<T>(exec, qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
+  causal_attention_forward<T>(exec, attended_TD, cache.lse_TH.rows(0, num_tokens), qkv_TM, shape(num_tokens, seq_len),
+                              scratch.worker_scratch);
+  linear_forward<T>(exec, y, attended_TD, proj_weight_.value, proj_bias_.value);
+}
+
+template <class T>
+void Attention<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, std::size_t seq_len,
+                            const RopeTables<T>& rope, AttentionCache<T>& cache, AttentionScratch<T>& scratch) {
+  const std::size_t num_tokens = x.shape(0);
+  const View<T, 2> qkv_TM = cache.qkv_TM.rows(0, num_tokens);
+  const View<T, 2> attended_TD = cache.attended_TD.rows(0, num_tokens);
+  const View<T, 2> d_qkv_TM = scratch.d_qkv_TM.rows(0, num_tokens);
+  const View<T, 2> d_attended_TD = scratch.d_attended_TD.rows(0, num_tokens);
+  linear_backward<T>(exec, d_attended_TD, proj_weight_.gradient, proj_bias_.gradient, d_y, attended_TD,
+                     proj_weight_.value);
+  causal_attention_backward<T>(exec, d_qkv_TM, d_attended_TD, attended_TD, cache.lse_TH.rows(0, num_tokens), qkv_TM,
+                               shape(num_tokens, seq_len), scratch.worker_scratch);
+  if (rope.cos) rope_backward<T>(exec, d_qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
+  if (q_norm_) {
+    const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
+    const View<T, 2> rstd_TN = cache.qk_rstd_TN.rows(0, num_tokens);
+    const View<T, 2> q_rstd_TH(rstd_TN.data(), {num_tokens, num_heads_});
+    const View<T, 2> k_rstd_TG(rstd_TN.data() + num_tokens * num_heads_, {num_tokens, num_kv_heads_});
+    head_rms_norm_backward<T>(exec, d_qkv_TM, q_norm_.gradient, d_qkv_TM, projected_TM, q_norm_.value, q_rstd_TH, 0,
+                              num_heads_);
+    head_rms_norm_backward<T>(exec, d_qkv_TM, k_norm_.gradient, d_qkv_TM, projected_TM, k_norm_.value, k_rstd_TG,
+                              num_heads_, num_kv_heads_);
+  }
+  linear_backward<T>(exec, d_x, qkv_weight_.gradient, qkv_bias_.gradient, d_qkv_TM, x, qkv_weight_.value);
+}
+
+template struct AttentionCache<float>;
+template struct AttentionCache<double>;
+template struct AttentionScratch<float>;
+template struct AttentionScratch<double>;
+template class Attention<float>;
+template class Attention<double>;
+
+}  // namespace minimoe

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "minimoe/model/minigpt.hpp"
+
+#include "minimoe/ops/embedding.hpp"
+#include "minimoe/ops/linear.hpp"
+
+namespace minimoe {
+namespace {
+
+void throw_problems(const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  std::string message = "invalid configuration";
+  for (const std::string& problem : problems) message += "; " + problem;
+  throw Error(ErrorCode::kInvalidArgument, message);
+}
+
+const ModelConfig& checked(const ModelConfig& config) {
+  throw_problems(config.problems());
+  return config;
+}
+
+}  // namespace
+
+template <class T>
+void ModelCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_t max_batch_size, std::size_t max_seq_len,
+                         int num_threads, bool with_backward) {
+  const std::size_t max_tokens = max_batch_size * max_seq_len;
+  embedded_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  blocks.resize(config.num_layers);
+  for (std::size_t layer = 0; layer < config.num_layers; ++layer) blocks[layer].plan(arena, config, layer, max_tokens);
+  final_norm_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  final_mean_T = arena.take<T, 1>({max_tokens});
+  final_rstd_T = arena.take<T, 1>({max_tokens});
+  logits_TV = arena.take<T, 2>({max_tokens, config.vocab_size});
+  lse_T = arena.take<T, 1>({max_tokens});
+  scratch.plan(arena, config, max_batch_size, max_seq_len, num_threads, with_backward);
+  if (with_backward) {
+    d_x_TD = arena.take<T, 2>({max_tokens, config.d_model});
+    d_y_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  }
+  routing.resize(config.moe_layers.size());
+}
+
+template <class T>
+MiniGPT<T>::MiniGPT(const ModelConfig& config, MemoryResource* resource)
+    : config_(checked(config)), final_norm_(config.norm, config.d_model, config.norm_eps, resource) {
+  token_embedding_ = make_parameter<T, 2>({config.vocab_size, config.d_model}, resource);
+  if (config.position == PositionKind::kLearned) {
+    position_embedding_ = make_parameter<T, 2>({config.max_seq_len, config.d_model}, resource);
+  } else {
+    rope_cos_ = make_tensor<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
+    rope_sin_ = make_tensor<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
+    rope_tables<T>(rope_cos_, rope_sin_, config.rope_theta);
+  }
+  if (!config.tied_embeddings) head_ = make_parameter<T, 2>({config.vocab_size, config.d_model}, resource);
+  for (std::size_t layer = 0; layer < config.num_layers; ++layer) blocks_.emplace_back(config_, layer, resource);
+}
+
+template <class T>
+ParameterList<T> MiniGPT<T>::parameters() {
+  ParameterTraits matrix;
+  matrix.decay = Decay::kYes;
+  matrix.init_std = config_.init_std;
+  ParameterList<T> list;
+  add_parameter(list, "token_embedding.weight", token_embedding_, matrix);
+  add_parameter(list, "position_embedding.weight", position_embedding_, matrix);
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    blocks_[layer].collect_parameters(concat("blocks.", layer), list);
+  }
+  final_norm_.collect_parameters("final_norm", list);
+  add_parameter(list, "head.weight", head_, matrix);
+  return list;
+}
+
+template <class T>
+MoELayer<T>& MiniGPT<T>::moe_layer(std::size_t i) {
+  return *blocks_[config_.moe_layers.at(i)].moe();
+}
+
+template <class T>
+void MiniGPT<T>::check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const {
+  const std::size_t num_tokens = batch.batch_size * batch.seq_len;
+  require(batch.tokens.size() == num_tokens, where, ": tokens is ", shape_string(batch.tokens.shape()),
+          ", expected [batch_size * seq_len] = [", batch.batch_size, " * ", batch.seq_len, "]");
+  require(!batch.valid || batch.valid.size() == num_tokens, where, ": valid is ", shape_string(batch.valid.shape()),
+          ", expected [", num_tokens, "] or none");
+  require(batch.seq_len >= 1 && batch.seq_len <= config_.max_seq_len, where, ": seq_len is ", batch.seq_len,
+          ", allowed 1..", config_.max_seq_len, " (max_seq_len)");
+  require(num_tokens <= cache.embedded_TD.shape(0), where, ": ", num_tokens, " tokens, but the cache was planned for ",
+          cache.embedded_TD.shape(0));
+}
+
+template <class T>
+void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, ModelCache<T>& cache) const {
+  check_batch("minigpt.forward", batch, cache);
+  const std::size_t num_tokens = batch.batch_size * batch.seq_len;
+  const RoutingContext context{batch.valid, batch.seq_len, training};
+  const RopeTables<T> rope = rope_cos_.size() > 0 ? RopeTables<T>{rope_cos_, rope_sin_} : RopeTables<T>{};
+
+  View<T, 2> x_TD = cache.embedded_TD.rows(0, num_tokens);
+  token_embedding_forward<T>(exec, x_TD, batch.tokens, token_embedding_.value);
+  if (position_embedding_) position_embedding_forward_add<T>(exec, x_TD, position_embedding_.value, batch.seq_len);
+  std::size_t moe_index = 0;
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    RoutingStats* stats = config_.is_moe_layer(layer) ? &cache.routing[moe_index++] : nullptr;
+    blocks_[layer].forward(exec, x_TD, context, rope, cache.blocks[layer], cache.scratch, stats);
+    x_TD = cache.blocks[layer].out_TD.rows(0, num_tokens);
+  }
+  const View<T, 2> normed_TD = cache.final_norm_TD.rows(0, num_tokens);
+  final_norm_.forward(exec, normed_TD, cache.final_mean_T.rows(0, num_tokens), cache.final_rstd_T.rows(0, num_tokens),
+                      x_TD);
+  linear_forward<T>(exec, cache.logits_TV.rows(0, num_tokens), normed_TD, head_ ? head_.value : token_embedding_.value,
+                    {});
+}
+
+template <class T>
+CrossEntropySum MiniGPT<T>::loss(Exec& exec, View<const std::int32_t, 1> targets, ModelCache<T>& cache) const {
+  require(targets.size() <= cache.logits_TV.shape(0), "minigpt.loss: ", targets.size(),
+          " targets, but the cache was planned for ", cache.logits_TV.shape(0));
+  return cross_entropy_forward<T>(exec, cache.lse_T.rows(0, targets.size()), cache.logits_TV.rows(0, targets.size()),
+                                  targets);
+}
+
+template <class T>
+void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::int32_t, 1> targets,
+                          const LossScale& scale, ModelCache<T>& cache) {
+  check_batch("minigpt.backward", batch, cache);
+  require(static_cast<bool>(cache.d_x_TD), "minigpt.backward: the cache was planned without backward");
+  require(scale.balance.empty() || scale.balance.size() == num_moe_layers(), "minigpt.backward: ", scale.balance.size(),
+          " balance terms, expected one for each of ", num_moe_layers(), " MoE layers, or none");
+  const std::size_t num_tokens = batch.batch_size * batch.seq_len;
+  const RoutingContext context{batch.valid, batch.seq_len, true};
+  const RopeTables<T> rope = rope_cos_.size() > 0 ? RopeTables<T>{rope_cos_, rope_sin_} : RopeTables<T>{};
+  const auto block_input = [&](std::size_t layer) {
+    return (layer == 0 ? cache.embedded_TD : cache.blocks[layer - 1].out_TD).rows(0, num_tokens);
+  };
+
+  const View<T, 2> d_logits_TV = cache.logits_TV.rows(0, num_tokens);
+  const View<T, 2> d_x_TD = cache.d_x_TD.rows(0, num_tokens), d_branch_TD = cache.d_y_TD.rows(0, num_tokens);
+  cross_entropy_backward<T>(exec, d_logits_TV, d_logits_TV, cache.lse_T.rows(0, num_tokens), targets,
+                            scale.cross_entropy);
+  Parameter<T, 2>& head = head_ ? head_ : token_embedding_;
+  linear_backward<T>(exec, d_branch_TD, head.gradient, {}, d_logits_TV, cache.final_norm_TD.rows(0, num_tokens),
+                     head.value);
+  final_norm_.backward(exec, d_x_TD, d_branch_TD, block_input(blocks_.size()), cache.final_mean_T.rows(0, num_tokens),
+                       cache.final_rstd_T.rows(0, num_tokens));
+  std::size_t moe_index = num_moe_layers();
+  for (std::size_t layer = blocks_.size(); layer-- > 0;) {
+    BalanceGradient balance;
+    if (config_.is_moe_layer(layer)) {
+      --moe_index;
+      if (!scale.balance.empty()) balance = scale.balance[moe_index];
+    }
+    blocks_[layer].backward(exec, d_x_TD, block_input(layer), context, rope, cache.blocks[layer], cache.scratch,
+                            d_branch_TD, balance);
+  }
+  if (position_embedding_) {
+    position_embedding_backward<T>(exec, position_embedding_.gradient, d_x_TD, batch.seq_len);
+  }
+  token_embedding_backward<T>(exec, token_embedding_.gradient, d_x_TD, batch.tokens);
+}
+
+template struct ModelCache<float>;
+template struct ModelCache<double>;
+template class MiniGPT<float>;
+template class MiniGPT<double>;
+
+}  // namespace minimoe

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "minimoe/train/trainer.hpp"
+
+#include <cmath>
+#include <string_view>
+
+#include "minimoe/moe/balance_loss.hpp"
+#include "minimoe/moe/bias_balancer.hpp"
+#include "minimoe/ops/adamw.hpp"
+
+namespace minimoe {
+namespace {
+
+void throw_problems(std::vector<std::string> problems, const ModelConfig& model, const TrainConfig& train) {
+  if (train.seq_len > model.max_seq_len) {
+    problems.push_back(concat("train.seq_len: ", train.seq_len, " is above model.max_seq_len = ", model.max_seq_len));
+  }
+  if (problems.empty()) return;
+  std::string message = "invalid configuration";
+  for (const std::string& problem : problems) message += "; " + problem;
+  throw Error(ErrorCode::kInvalidArgument, message);
+}
+
+// Every buffer of a training step. Gradients and moments are flat, in registry order, so that their sizes follow from
+// the number of parameters alone.
+template <class T>
+struct StepBuffers {
+  View<T, 1> gradients, moment1, moment2;
+  ModelCache<T> cache;
+  View<std::int32_t, 2> tokens, targets;  // [A, B * S]
+  View<std::uint8_t, 2> valid;
+  View<std::int32_t, 1> window;           // [S + 1]
+
+  void plan_optimizer(Arena& arena, std::size_t num_parameters) {
+    gradients = arena.take<T, 1>({num_parameters});
+    moment1 = arena.take<T, 1>({num_parameters});
+    moment2 = arena.take<T, 1>({num_parameters});
+  }
+  void plan_activations(Arena& arena, const ModelConfig& model, const TrainConfig& train, int num_threads) {
+    cache.plan(arena, model, train.batch_size, train.seq_len, num_threads, true);
+    const std::size_t num_tokens = train.batch_size * train.seq_len;
+    tokens = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
+    targets = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
+    valid = arena.take<std::uint8_t, 2>({train.accumulation_steps, num_tokens});
+    window = arena.take<std::int32_t, 1>({train.seq_len + 1});
+  }
+};
+
+}  // namespace
+
+template <class T>
+struct Trainer<T>::Impl {
+  MiniGPT<T>& model;
+  TrainConfig config;
+  const BatchSource& batches;
+  Exec& exec;
+  Arena arena;
+  StepBuffers<T> buffers;
+  State state;
+  StepMetrics metrics;
+  std::vector<RoutingStats> routing;      // of the last step
+  std::vector<std::int64_t> global_load;  // [MoE layers * E]
+  std::vector<std::int64_t> tokens_of;    // valid tokens of each micro-batch
+  LossScale scale;
+  double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
+
+  Impl(MiniGPT<T>& m, const TrainConfig& c, const BatchSource& b, Exec& e, MemoryResource* resource)
+      : model(m), config(c), batches(b), exec(e), arena(resource) {
+    throw_problems(config.problems(), model.config(), config);
+    const std::size_t num_parameters = model_cost(model.config(), config.seq_len).total_parameters;
+    arena.build([&](Arena& a) {
+      buffers.plan_optimizer(a, num_parameters);
+      buffers.plan_activations(a, model.config(), config, exec.num_threads());
+    });
+    bind_parameters();
+    routing.resize(model.num_moe_layers());
+    for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
+    global_load.resize(model.num_moe_layers() * moe().num_experts);
+    tokens_of.resize(config.accumulation_steps);
+    scale.balance.resize(model.num_moe_layers());
+  }
+
+  const MoEConfig& moe() const { return model.config().moe; }
+
+  void bind_parameters() {
+    std::size_t at = 0;
+    for (ParameterRef<T>& p : model.parameters()) {
+      if (p.role != Role::kWeight) continue;
+      p.gradient = buffers.gradients.data() + at;
+      p.bind_gradient(p.gradient);
+      state.moment1.push_back(View<T, 1>(buffers.moment1.data() + at, {p.size()}));
+      state.moment2.push_back(View<T, 1>(buffers.moment2.data() + at, {p.size()}));
+      at += p.size();
+      state.weights.push_back(std::move(p));
+    }
+    if (at != buffers.gradients.size()) {
+      throw Error(ErrorCode::kInternal,
+                  concat("trainer: the registry holds ", at, " weights, model_cost counts ", buffers.gradients.size()));
+    }
+  }
+
+  // Targets of padding are never counted.
+  void fill(const BatchSource& source, std::int64_t step, std::size_t micro, std::size_t slot) {
+    const MicroBatch batch{micro_view(buffers.tokens, slot), micro_view(buffers.targets, slot),
+                           micro_view(buffers.valid, slot), buffers.window};
+    std::fill_n(batch.valid.data(), batch.valid.size(), std::uint8_t{1});
+    source.fill(step, micro, config.batch_size, config.seq_len, batch);
+    tokens_of[slot] = 0;
+    for (std::size_t t = 0; t < batch.valid.size(); ++t) {
+      tokens_of[slot] += batch.valid(t) != 0;
+      if (!batch.valid(t)) batch.targets(t) = kIgnoreIndex;
+    }
+  }
+
+  template <class U>
+  View<U, 1> micro_view(const View<U, 2>& all, std::size_t micro) const {
+    return View<U, 1>(all.row(micro), {all.shape(1)});
+  }
+
+  TokenBatch token_batch(std::size_t micro) const {
+    TokenBatch batch;
+    batch.tokens = micro_view(buffers.tokens, micro);
+    if (tokens_of[micro] < static_cast<std::int64_t>(batch.tokens.size())) {
+      batch.valid = micro_view(buffers.valid, micro);
+    }
+    batch.batch_size = config.batch_size;
+    batch.seq_len = config.seq_len;
+    return batch;
+  }
+
+  std::int64_t count_targets() const {
+    std::int64_t count = 0;
+    for (std::size_t i = 0; i < buffers.targets.size(); ++i) count += buffers.targets.data()[i] != kIgnoreIndex;
+    return count;
+  }
+
+  // Sequences with a valid token (padding is on the right) in micro-batches [begin, end).
+  std::int64_t count_sequences(std::size_t begin, std::size_t end) const {
+    std::int64_t count = 0;
+    for (const std::uint8_t* row = buffers.valid.row(begin); row != buffers.valid.row(end); row += config.seq_len) {
+      count += *row != 0;
+    }
+    return count;
+  }
+
+  // The loads of all micro-batches, for the loss whose shares are taken over the whole step.
+  void count_global_load() {
+    std::fill(global_load.begin(), global_load.end(), 0);
+    for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      model.forward(exec, token_batch(micro), true, buffers.cache);
+      ++metrics.counting_passes;
+      for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+        const std::vector<std::int64_t>& load = buffers.cache.routing[layer].load;
+        for (std::size_t e = 0; e < load.size(); ++e) global_load[layer * load.size() + e] += load[e];
+      }
+    }
+  }
+
+  bool per_micro_batch() const { return moe().aux_loss_scope == AuxLossScope::kMicroBatch; }
+
+  // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both
+  // are means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
+  void set_balance(std::int64_t num_tokens, std::int64_t num_sequences) {
+    double share = 1.0 / static_cast<double>(routing.size());
+    if (per_micro_batch()) share /= static_cast<double>(config.accumulation_steps);
+    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+      BalanceGradient& balance = scale.balance[layer];
+      balance = BalanceGradient{};
+      balance.aux_coef = moe().aux_loss_coef * share;
+      balance.z_coef = moe().z_loss_coef * share;
+      if (per_micro_batch()) continue;
+      balance.num_tokens = num_tokens;
+      balance.num_sequences = num_sequences;
+      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1) {
+        balance.global_load = {global_load.data() + layer * moe().num_experts, {moe().num_experts}};
+      }
+    }
+  }
+
+  // One micro-batch's routing joins that of the step.
+  void add_routing(std::size_t micro) {
+    const double weight = per_micro_batch() ? 1.0 : static_cast<double>(count_sequences(micro, micro + 1));
+    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+      const RoutingStats& stats = buffers.cache.routing[layer];
+      routing[layer].add(stats);
+      aux_sum += weight * stats.aux_loss;
+      z_sum += stats.z_loss;
+    }
+  }
+
+  void set_balance_metrics(std::int64_t num_sequences) {
+    metrics.aux_loss = metrics.z_loss = 0;
+    if (routing.empty()) return;
+    const double layers = static_cast<double>(routing.size());
+    const double micros = static_cast<double>(config.accumulation_steps);
+    double z_total = 0, global_aux = 0;
+    for (const RoutingStats& stats : routing) {
+      z_total += stats.z_sum / static_cast<double>(stats.num_tokens);
+      global_aux += switch_aux_loss({stats.prob_sum.data(), {stats.prob_sum.size()}},
+                                    {stats.load.data(), {stats.load.size()}}, stats.num_tokens, moe().top_k);
+    }
+    switch (moe().aux_loss_scope) {
+      case AuxLossScope::kMicroBatch:
+        metrics.aux_loss = aux_sum / (layers * micros);
+        metrics.z_loss = z_sum / (layers * micros);
+        break;
+      case AuxLossScope::kSequence:
+        metrics.aux_loss = aux_sum / (layers * static_cast<double>(num_sequences));
+        metrics.z_loss = z_total / layers;
+        break;
+      case AuxLossScope::kGlobalBatch:
+        metrics.aux_loss = global_aux / layers;
+        metrics.z_loss = z_total / layers;
+        break;
+    }
+  }
+
+  [[noreturn]] void fail_non_finite(const std::string& what) const {
+    throw Error(ErrorCode::kNonFinite, concat("trainer.train_step: step ", state.step + 1, ": ", what,
+                                              "; weights, moments and step count are as before the step"));
+  }
+
+  // Norm of all gradients; the flat buffer first, tensor by tensor only to name the culprit.
+  double gradient_norm() {
+    const double norm = std::sqrt(sum_of_squares<T>(exec, View<const T, 1>(buffers.gradients)));
+    if (std::isfinite(norm)) return norm;
+    for (const ParameterRef<T>& p : state.weights) {
+      const double squares = sum_of_squares<T>(exec, View<const T, 1>(p.gradient, {p.size()}));
+      if (!std::isfinite(squares)) fail_non_finite("the gradient of " + p.name + " is not finite");
+    }
+    fail_non_finite("the norm of all gradients overflows");
+  }
+
+  void update_weights() {
+    AdamWStep update;
+    update.learning_rate = metrics.learning_rate;
+    update.beta1 = config.beta1;
+    update.beta2 = config.beta2;
+    update.eps = config.adam_eps;
+    update.step = state.step + 1;
+    if (config.clip_norm > 0 && metrics.gradient_norm > config.clip_norm) {
+      update.gradient_scale = config.clip_norm / metrics.gradient_norm;
+    }
+    for (std::size_t i = 0; i < state.weights.size(); ++i) {
+      const ParameterRef<T>& p = state.weights[i];
+      update.weight_decay = p.decay == Decay::kYes ? config.weight_decay : 0;
+      update.learning_rate = metrics.learning_rate * p.learning_rate_factor;
+      adamw_update<T>(exec, View<T, 1>(p.value, {p.size()}), state.moment1[i], state.moment2[i],
+                      View<const T, 1>(p.gradient, {p.size()}), update);
+    }
+  }
+
+  void update_biases() {
+    if (!moe().bias_balancing) return;
+    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+      const std::vector<std::int64_t>& load = routing[layer].load;
+      update_expert_bias<T>(model.moe_layer(layer).expert_bias(), {load.data(), {load.size()}}, moe().bias_update_rate,
+                            moe().bias_centering);
+    }
+  }
+
+  void compute_gradients() {
+    std::int64_t num_tokens = 0;
+    for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      fill(batches, state.step, micro, micro);
+      num_tokens += tokens_of[micro];
+    }
+    const std::int64_t num_targets = count_targets();
+    const std::int64_t num_sequences = count_sequences(0, config.accumulation_steps);
+    require(num_targets > 0, "trainer.train_step: step ", state.step + 1, " has no target to learn from");
+
+    std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
+    for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
+    aux_sum = z_sum = 0;
+    metrics.counting_passes = 0;
+    if (!routing.empty()) {
+      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1) count_global_load();
+      set_balance(num_tokens, num_sequences);
+    }
+    scale.cross_entropy = 1.0 / static_cast<double>(num_targets);
+
+    double loss_sum = 0;
+    for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      const TokenBatch batch = token_batch(micro);
+      const View<std::int32_t, 1> targets = micro_view(buffers.targets, micro);
+      model.forward(exec, batch, true, buffers.cache);
+      const double loss = model.loss(exec, targets, buffers.cache).loss;
+      if (!std::isfinite(loss)) fail_non_finite(concat("the loss of micro-batch ", micro, " is ", loss));
+      loss_sum += loss;
+      add_routing(micro);
+      model.backward(exec, batch, targets, scale, buffers.cache);
+    }
+    metrics.loss = loss_sum / static_cast<double>(num_targets);
+    metrics.num_tokens = num_tokens;
+    set_balance_metrics(num_sequences);
+    metrics.total_loss = metrics.loss + moe().aux_loss_coef * metrics.aux_loss + moe().z_loss_coef * metrics.z_loss;
+  }
+};
+
+template <class T>
+Trainer<T>::Trainer(MiniGPT<T>& model, const TrainConfig& config, const BatchSource& batches, Exec& exec,
+                    MemoryResource* resource)
+    : impl_(std::make_unique<Impl>(model, config, batches, exec, resource)) {}
+
+template <class T>
+Trainer<T>::~Trainer() {
+  for (ParameterRef<T>& p : impl_->state.weights) p.bind_gradient(nullptr);
+}
+
+template <class T>
+const TrainConfig& Trainer<T>::config() const {
+  return impl_->config;
+}
+template <class T>
+std::int64_t Trainer<T>::step() const {
+  return impl_->state.step;
+}
+template <class T>
+typename Trainer<T>::State& Trainer<T>::state() {
+  return impl_->state;
+}
+template <class T>
+const std::vector<RoutingStats>& Trainer<T>::routing() const {
+  return impl_->routing;
+}
+
+template <class T>
+const StepMetrics& Trainer<T>::train_step() {
+  Impl& impl = *impl_;
+  try {
+    impl.compute_gradients();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNonFinite || std::string_view(error.what()).starts_with("trainer.")) throw;
+    impl.fail_non_finite(error.what());
+  }
+  impl.metrics.gradient_norm = impl.gradient_norm();
+  impl.metrics.learning_rate = learning_rate_at(impl.config, impl.state.step + 1);
+  impl.update_weights();
+  impl.update_biases();
+  impl.metrics.step = ++impl.state.step;
+  return impl.metrics;
+}
+
+template <class T>
+EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count) {
+  Impl& impl = *impl_;
+  require(count >= 1, "trainer.evaluate: count is ", count, ", allowed 1 or more");
+  EvalResult result;
+  result.routing.resize(impl.routing.size());
+  for (RoutingStats& stats : result.routing) stats.reset(impl.moe().num_experts);
+  double loss_sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    impl.fill(batches, i, 0, 0);
+    impl.model.forward(impl.exec, impl.token_batch(0), false, impl.buffers.cache);
+    const CrossEntropySum sum =
+        impl.model.loss(impl.exec, impl.micro_view(impl.buffers.targets, 0), impl.buffers.cache);
+    loss_sum += sum.loss;
+    result.num_targets += static_cast<std::int64_t>(sum.num_targets);
+    for (std::size_t layer = 0; layer < result.routing.size(); ++layer) {
+      result.routing[layer].add(impl.buffers.cache.routing[layer]);
+    }
+  }
+  require(result.num_targets > 0, "trainer.evaluate: the batches have no targets");
+  result.loss = loss_sum / static_cast<double>(result.num_targets);
+  return result;
+}
+
+template <class T>
+MemoryEstimate Trainer<T>::estimate_memory(const ModelConfig& model, const TrainConfig& config,
+                                           const ExecOptions& exec) {
+  throw_problems(config.problems(), model, config);
+  throw_problems(model.problems(), model, config);
+  const std::size_t num_parameters = model_cost(model, config.seq_len).total_parameters;
+  std::size_t buffers = model.moe_layers.size() * model.moe.num_experts;  // expert_bias
+  if (model.position == PositionKind::kRope) buffers += model.max_seq_len * (model.head_dim() / 2) * 2;
+
+  MemoryEstimate estimate;
+  estimate.parameters = (num_parameters + buffers) * sizeof(T);
+  StepBuffers<T> step;
+  const std::size_t optimizer = Arena::measure([&](Arena& a) { step.plan_optimizer(a, num_parameters); });
+  estimate.gradients = optimizer / 3;
+  estimate.moments = optimizer - estimate.gradients;
+  estimate.activations =
+      Arena::measure([&](Arena& a) { step.plan_activations(a, model, config, Exec::resolved_num_threads(exec)); });
+  estimate.workspace = Exec::memory_bytes(exec);
+  return estimate;
+}
+
+template class Trainer<float>;
+template class Trainer<double>;
+
+}  // namespace minimoe

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# A kernel object is compiled for more than the library's baseline. If it defines a weak symbol that another object also
+# defines, the linker may keep the kernel object's copy for everybody, and the library dies on an older CPU.
+# So: every weak or unique symbol of kernels_<set>.cpp lies in the namespace of its instruction set.
+string(REPLACE "|" ";" objects "${OBJECTS}")
+list(FILTER objects INCLUDE REGEX "/kernels_[a-z0-9]+\\.cpp\\.o(bj)?$")
+list(LENGTH objects num_objects)
+if(num_objects LESS 4)
+  message(FATAL_ERROR "expected the objects of four instruction sets, found ${num_objects}: ${objects}")
+endif()
+
+set(bad "")
+set(num_checked 0)
+foreach(object ${objects})
+  execute_process(COMMAND ${NM} -C --defined-only ${object} OUTPUT_VARIABLE text RESULT_VARIABLE failed)
+  if(failed)
+    message(FATAL_ERROR "${NM} cannot read ${object}")
+  endif()
+  string(REGEX MATCHALL "[0-9a-f]+ [WVu] [^\n]+" weak "${text}")
+  foreach(symbol ${weak})
+    math(EXPR num_checked "${num_checked} + 1")
+    if(NOT symbol MATCHES "minimoe::N_[A-Z0-9_]+::")
+      get_filename_component(name ${object} NAME)
+      string(APPEND bad "\n  ${name}: ${symbol}")
+    endif()
+  endforeach()
+endforeach()
+if(num_checked EQUAL 0)
+  message(FATAL_ERROR "found no symbol to check in ${objects}")
+endif()
+if(bad)
+  message(FATAL_ERROR "weak symbols outside the namespace of their instruction set:${bad}")
+endif()

@@ -31,24 +31,33 @@ Json bench_config(const BenchFlags& o) {
   if (o.moe && lab) moe_layers = {1};
   if (o.moe && !lab) moe_layers = {0, 1, 2, 3};
   const std::size_t seq_len = lab ? 64 : 256;
-  const Json model = {{"preset", "gpt2"},
-                      {"vocab_size", lab ? 256 : 8192},
-                      {"max_seq_len", seq_len},
-                      {"num_layers", num_layers},
-                      {"d_model", lab ? 64 : 512},
-                      {"num_heads", lab ? 4 : 8},
-                      {"d_ff", lab ? 256 : 2048},
-                      {"tied_embeddings", false},
-                      {"moe",
-                       {{"layers", moe_layers},
-                        {"num_experts", lab ? 4 : 8},
-                        {"top_k", 2},
-                        {"d_expert", lab ? 256 : 1024},
-                        {"aux_loss_coef", kAuxWeight * static_cast<double>(std::max<std::size_t>(1, moe_layers.size()))}}}};
-  const Json train = {{"steps", o.warmup + o.steps}, {"batch_size", lab ? 16 : 8}, {"seq_len", seq_len},
-                      {"learning_rate", 1e-4},       {"schedule", "constant"},     {"warmup_steps", 0},
-                      {"min_learning_rate", 1e-4},   {"weight_decay", 0.01},       {"beta1", 0.9},
-                      {"beta2", 0.999},              {"clip_norm", 0.0},           {"seed", 0}};
+  const Json model = {
+      {"preset", "gpt2"},
+      {"vocab_size", lab ? 256 : 8192},
+      {"max_seq_len", seq_len},
+      {"num_layers", num_layers},
+      {"d_model", lab ? 64 : 512},
+      {"num_heads", lab ? 4 : 8},
+      {"d_ff", lab ? 256 : 2048},
+      {"tied_embeddings", false},
+      {"moe",
+       {{"layers", moe_layers},
+        {"num_experts", lab ? 4 : 8},
+        {"top_k", 2},
+        {"d_expert", lab ? 256 : 1024},
+        {"aux_loss_coef", kAuxWeight * static_cast<double>(std::max<std::size_t>(1, moe_layers.size()))}}}};
+  const Json train = {{"steps", o.warmup + o.steps},
+                      {"batch_size", lab ? 16 : 8},
+                      {"seq_len", seq_len},
+                      {"learning_rate", 1e-4},
+                      {"schedule", "constant"},
+                      {"warmup_steps", 0},
+                      {"min_learning_rate", 1e-4},
+                      {"weight_decay", 0.01},
+                      {"beta1", 0.9},
+                      {"beta2", 0.999},
+                      {"clip_norm", 0.0},
+                      {"seed", 0}};
   return Json::parse(core::resolve_config(json_text({{"model", model}, {"train", train}})));
 }
 
@@ -105,8 +114,8 @@ int bench(const BenchFlags& o) {
     std::printf("%s\n", json_text(document).c_str());
     return kOk;
   }
-  std::printf("%s %s, %s threads, %s: %.2f ms a step (median %.2f), %s tokens/s, %.0f MB peak, loss %.4f\n", o.size.c_str(),
-              o.moe ? "MoE" : "dense", exec_info.at("num_threads").dump().c_str(),
+  std::printf("%s %s, %s threads, %s: %.2f ms a step (median %.2f), %s tokens/s, %.0f MB peak, loss %.4f\n",
+              o.size.c_str(), o.moe ? "MoE" : "dense", exec_info.at("num_threads").dump().c_str(),
               exec_info.at("instruction_set").get<std::string>().c_str(), ms.at("min").get<double>(),
               ms.at("median").get<double>(),
               count_text(static_cast<std::uint64_t>(document.at("tokens_per_s").get<double>())).c_str(),
@@ -119,7 +128,8 @@ int bench(const BenchFlags& o) {
 void add_bench_command(CLI::App& program, Action& action) {
   const auto o = std::make_shared<BenchFlags>();
   CLI::App* command = program.add_subcommand("bench", "Time training steps of the benchmark models on random tokens");
-  command->add_option("--size", o->size, "lab: 2 blocks of 64; mid: 4 blocks of 512")->check(CLI::IsMember({"lab", "mid"}));
+  command->add_option("--size", o->size, "lab: 2 blocks of 64; mid: 4 blocks of 512")
+      ->check(CLI::IsMember({"lab", "mid"}));
   command->add_flag("--moe", o->moe, "the Mixture-of-Experts model");
   command->add_flag("--dense", o->dense, "the dense model (default)");
   command->add_option("--steps", o->steps, "timed steps (default 30)")->check(CLI::Range(1, 1 << 24));

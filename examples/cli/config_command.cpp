@@ -41,7 +41,8 @@ int show_config(const ConfigFlags& o) {
   if (o.toml) {
     std::string summary = run_summary(fitted, dataset, exec, Json::object());
     std::string comment = "# ";
-    for (const char c : summary.substr(0, summary.size() - 1)) comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
+    for (const char c : summary.substr(0, summary.size() - 1))
+      comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
     std::printf("%s\n%s", comment.c_str(), config_toml(config).c_str());
     return kOk;
   }

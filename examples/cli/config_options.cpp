@@ -25,7 +25,8 @@ namespace {
 using enum FlagKind;
 
 constexpr FlagSpec kFlags[] = {
-    {"--preset", "model.preset", kText, "Model", "gpt2: LayerNorm, learned positions, GELU, biases; llama: RMSNorm, RoPE, SwiGLU"},
+    {"--preset", "model.preset", kText, "Model",
+     "gpt2: LayerNorm, learned positions, GELU, biases; llama: RMSNorm, RoPE, SwiGLU"},
     {"--num-layers", "model.num_layers", kValue, "Model", "blocks"},
     {"--d-model", "model.d_model", kValue, "Model", "width of the residual stream"},
     {"--num-heads", "model.num_heads", kValue, "Model", "attention heads"},
@@ -36,7 +37,8 @@ constexpr FlagSpec kFlags[] = {
     {"--tied-embeddings", "model.tied_embeddings", kSwitch, "Model", "the head shares the token embedding"},
     {"--qk-norm", "model.qk_norm", kSwitch, "Model", "RMS norm of each query and key head"},
 
-    {"--moe-layer", "model.moe.layers", kList, "Mixture of Experts", "blocks that are MoE, as in 1 or 0,1; none: a dense model"},
+    {"--moe-layer", "model.moe.layers", kList, "Mixture of Experts",
+     "blocks that are MoE, as in 1 or 0,1; none: a dense model"},
     {"--num-experts", "model.moe.num_experts", kValue, "Mixture of Experts", "experts E"},
     {"--top-k", "model.moe.top_k", kValue, "Mixture of Experts", "experts a token goes to, K"},
     {"--d-expert", "model.moe.d_expert", kValue, "Mixture of Experts", "hidden width of one expert"},
@@ -44,22 +46,28 @@ constexpr FlagSpec kFlags[] = {
      "auto, softmax_topk_renorm, softmax_topk, topk_softmax, sigmoid_topk_renorm"},
     {"--allow-constant-gate", "model.moe.allow_constant_gate", kSwitch, "Mixture of Experts",
      "permit K = 1 with a weight that is always 1"},
-    {"--num-shared-experts", "model.moe.num_shared_experts", kValue, "Mixture of Experts", "experts every token goes to"},
-    {"--alpha", "model.moe.aux_loss_coef", kValue, "Mixture of Experts", "coefficient of the balance loss; 0: reported only"},
-    {"--aux-loss-scope", "model.moe.aux_loss_scope", kText, "Mixture of Experts", "micro_batch, sequence, global_batch"},
+    {"--num-shared-experts", "model.moe.num_shared_experts", kValue, "Mixture of Experts",
+     "experts every token goes to"},
+    {"--alpha", "model.moe.aux_loss_coef", kValue, "Mixture of Experts",
+     "coefficient of the balance loss; 0: reported only"},
+    {"--aux-loss-scope", "model.moe.aux_loss_scope", kText, "Mixture of Experts",
+     "micro_batch, sequence, global_batch"},
     {"--z-loss", "model.moe.z_loss_coef", kValue, "Mixture of Experts", "coefficient of the router z-loss"},
     {"--bias-balancing", "model.moe.bias_balancing", kSwitch, "Mixture of Experts", "aux-loss-free balancing"},
     {"--bias-update-rate", "model.moe.bias_update_rate", kValue, "Mixture of Experts",
      "its rate a step; turns --bias-balancing on"},
     {"--capacity-factor", "model.moe.capacity_factor", kValue, "Mixture of Experts", "in training; 0: dropless"},
-    {"--eval-capacity-factor", "model.moe.eval_capacity_factor", kValue, "Mixture of Experts", "in evaluation; 0: dropless"},
+    {"--eval-capacity-factor", "model.moe.eval_capacity_factor", kValue, "Mixture of Experts",
+     "in evaluation; 0: dropless"},
     {"--drop-priority", "model.moe.drop_priority", kText, "Mixture of Experts", "position, probability"},
 
     {"--steps", "train.steps", kValue, "Training", "optimizer steps of the whole schedule"},
     {"--batch-size", "train.batch_size", kValue, "Training", "sequences of a micro-batch"},
-    {"--seq-len", "train.seq_len", kValue, "Training", "tokens of a sequence; raises --max-seq-len when that is not given"},
+    {"--seq-len", "train.seq_len", kValue, "Training",
+     "tokens of a sequence; raises --max-seq-len when that is not given"},
     {"--accumulation-steps", "train.accumulation_steps", kValue, "Training", "micro-batches of a step"},
-    {"--lr", "train.learning_rate", kValue, "Training", "peak learning rate; --min-lr becomes a tenth of it when not given"},
+    {"--lr", "train.learning_rate", kValue, "Training",
+     "peak learning rate; --min-lr becomes a tenth of it when not given"},
     {"--min-lr", "train.min_learning_rate", kValue, "Training", "where the cosine ends"},
     {"--warmup-steps", "train.warmup_steps", kValue, "Training", "steps of linear warm-up"},
     {"--schedule", "train.schedule", kText, "Training", "cosine, constant"},
@@ -67,7 +75,8 @@ constexpr FlagSpec kFlags[] = {
     {"--clip-norm", "train.clip_norm", kValue, "Training", "global gradient norm; 0: no clipping"},
     {"--seed", "train.seed", kValue, "Training", "of start values and training windows"},
 
-    {"--corpus", "data.corpus", kText, "Data", "grammar (embedded), or a file: UTF-8 text, .conllu, .conllu.gz, .bin of uint16"},
+    {"--corpus", "data.corpus", kText, "Data",
+     "grammar (embedded), or a file: UTF-8 text, .conllu, .conllu.gz, .bin of uint16"},
     {"--format", "data.format", kText, "Data", "of a file: auto, text, conllu, tokens"},
     {"--languages", "data.languages", kTextList, "Data", "of the grammar corpus: en,es"},
     {"--max-vocab", "data.max_vocab", kValue, "Data", "most words kept of a CoNLL-U file"},
@@ -148,7 +157,9 @@ void ConfigOptions::add_to(CLI::App& command, ConfigScope scope) {
     }
     value.option->group(spec.group);
   }
-  command.add_option("--config", config_path_, "TOML (or .json) file with the keys that `minimoe config --keys` lists; flags win")
+  command
+      .add_option("--config", config_path_,
+                  "TOML (or .json) file with the keys that `minimoe config --keys` lists; flags win")
       ->group("Configuration");
   command.add_option("--set", assignments_, "any key, as in --set model.moe.top_k=2; may be repeated")
       ->group("Configuration")
@@ -227,8 +238,6 @@ void ExecFlags::add_to(CLI::App& command) {
   command.add_option("--isa", isa_, "vector instructions: auto, avx512, avx2, sse4, scalar")->group("Computing");
 }
 
-std::string ExecFlags::exec_json() const {
-  return json_text({{"num_threads", threads_}, {"instruction_set", isa_}});
-}
+std::string ExecFlags::exec_json() const { return json_text({{"num_threads", threads_}, {"instruction_set", isa_}}); }
 
 }  // namespace cli

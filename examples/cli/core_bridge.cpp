@@ -76,8 +76,7 @@ std::string estimate_memory(const std::string& config, const std::string& exec) 
   return guarded([&] {
     const minimoe::RunConfig parsed = minimoe::parse_run_config(config);
     const minimoe::ExecOptions options = parse_exec(exec);
-    const minimoe::MemoryEstimate m =
-        minimoe::Trainer<float>::estimate_memory(parsed.model, parsed.train, options);
+    const minimoe::MemoryEstimate m = minimoe::Trainer<float>::estimate_memory(parsed.model, parsed.train, options);
     return json{{"parameters", m.parameters},   {"gradients", m.gradients}, {"moments", m.moments},
                 {"activations", m.activations}, {"workspace", m.workspace}, {"total", m.total()}}
         .dump();

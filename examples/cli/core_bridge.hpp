@@ -51,7 +51,7 @@ std::string model_cost(const std::string& config);
 std::string estimate_memory(const std::string& config, const std::string& exec);
 
 struct Window {
-  std::vector<std::int32_t> tokens;  ///< seq_len + 1
+  std::vector<std::int32_t> tokens;   ///< seq_len + 1
   std::vector<std::uint8_t> classes;  ///< as many, or empty
 };
 

@@ -115,9 +115,9 @@ std::string Dataset::decode(const std::vector<std::int32_t>& tokens) const {
 
 const std::vector<std::string>& Dataset::splits() {
   using minimoe::Split;
-  static const std::vector<std::string> names = {
-      minimoe::split_name(Split::kTrain), minimoe::split_name(Split::kVal), minimoe::split_name(Split::kHeldOutVerbs),
-      minimoe::split_name(Split::kHeldOutCombinations)};
+  static const std::vector<std::string> names = {minimoe::split_name(Split::kTrain), minimoe::split_name(Split::kVal),
+                                                 minimoe::split_name(Split::kHeldOutVerbs),
+                                                 minimoe::split_name(Split::kHeldOutCombinations)};
   return names;
 }
 
@@ -151,8 +151,7 @@ Window Dataset::eval_window(const std::string& split, std::uint64_t index, std::
 
 std::optional<double> Dataset::entropy_floor(const std::string& split, std::size_t seq_len,
                                              std::uint64_t num_windows) const {
-  return guarded(
-      [&] { return impl_->source->entropy_floor(minimoe::split_from_name(split), seq_len, num_windows); });
+  return guarded([&] { return impl_->source->entropy_floor(minimoe::split_from_name(split), seq_len, num_windows); });
 }
 
 }  // namespace cli::core

@@ -67,9 +67,9 @@ std::vector<ProbeScore> Model::answer_probes(const Dataset& dataset, const std::
     std::vector<ProbeScore> scores;
     for (const auto& [kind, questions] : kinds) {
       const std::size_t asked = questions.prompts.size();
-      const std::size_t correct = asked == 0 ? 0
-                                             : minimoe::count_exact_answers(impl_->exec, impl_->model,
-                                                                            questions.prompts, questions.answers);
+      const std::size_t correct =
+          asked == 0 ? 0
+                     : minimoe::count_exact_answers(impl_->exec, impl_->model, questions.prompts, questions.answers);
       scores.push_back({kind, correct, asked, questions.skipped});
     }
     return scores;
@@ -122,8 +122,8 @@ std::vector<StepMetrics> Trainer::steps(std::int64_t max_steps, const CancelToke
     for (std::int64_t i = 0; i < max_steps; ++i) {
       if (trainer.step() >= impl_->config.train.steps || (cancel && cancel->fired())) break;
       const minimoe::StepMetrics& m = trainer.train_step();
-      metrics.push_back({m.step, m.loss, m.aux_loss, m.z_loss, m.total_loss, m.learning_rate, m.gradient_norm,
-                         m.num_tokens});
+      metrics.push_back(
+          {m.step, m.loss, m.aux_loss, m.z_loss, m.total_loss, m.learning_rate, m.gradient_norm, m.num_tokens});
     }
     return metrics;
   });

@@ -49,8 +49,8 @@ int print_windows(const CorpusFlags& o, const core::Dataset& dataset, const Json
   }
   Json windows = Json::array();
   for (std::uint64_t i = o.index; i < o.index + o.count; ++i) {
-    const core::Window window = o.split == "train" ? dataset.train_window(o.seed, i, o.seq_len)
-                                                   : dataset.eval_window(o.split, i, o.seq_len);
+    const core::Window window =
+        o.split == "train" ? dataset.train_window(o.seed, i, o.seq_len) : dataset.eval_window(o.split, i, o.seq_len);
     const Json json = window_json(dataset, window, i, info.at("class_names"), o.classes);
     if (o.json) {
       windows.push_back(json);
@@ -88,7 +88,9 @@ int corpus(const CorpusFlags& o) {
   const Json floors = entropy_floors(dataset, o.seq_len, kFloorWindows);
   if (o.json) {
     Json document = info;
-    document.update({{"seq_len", o.seq_len}, {"eval_windows", sizes}, {"entropy_floor", floors},
+    document.update({{"seq_len", o.seq_len},
+                     {"eval_windows", sizes},
+                     {"entropy_floor", floors},
                      {"entropy_floor_windows", kFloorWindows}});
     std::printf("%s\n", json_text(document).c_str());
     return kOk;
@@ -117,7 +119,8 @@ void add_corpus_command(CLI::App& program, Action& action) {
   const auto o = std::make_shared<CorpusFlags>();
   CLI::App* command = program.add_subcommand("corpus", "Describe a corpus, or print its windows by split and index");
   o->config.add_to(*command, ConfigScope::kData);
-  command->add_option("--split", o->split, "print windows of train, val, held-out-verbs or held-out-combinations")->group("Windows");
+  command->add_option("--split", o->split, "print windows of train, val, held-out-verbs or held-out-combinations")
+      ->group("Windows");
   command->add_option("--index", o->index, "first window (default 0)")->group("Windows");
   command->add_option("--count", o->count, "windows (default 1)")->check(CLI::Range(1, 1 << 30))->group("Windows");
   command->add_option("--seq-len", o->seq_len, "tokens of a window, its last target excluded (default 64)")

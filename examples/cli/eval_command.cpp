@@ -40,8 +40,8 @@ void print_split(const std::string& split, const Json& result) {
   for (const Json& layer : result.at("layers")) {
     std::printf("  block %s: load share", layer.at("block").dump().c_str());
     for (const Json& share : layer.at("load_share")) std::printf(" %.3f", share.get<double>());
-    std::printf("  std=%.4f  dead=%s  cold=%s\n", layer.at("load_stddev").get<double>(), layer.at("dead").dump().c_str(),
-                layer.at("cold").dump().c_str());
+    std::printf("  std=%.4f  dead=%s  cold=%s\n", layer.at("load_stddev").get<double>(),
+                layer.at("dead").dump().c_str(), layer.at("cold").dump().c_str());
   }
 }
 
@@ -54,7 +54,8 @@ int eval(const EvalOptions& o) {
     if (run.dataset.num_eval_windows(o.split, seq_len) == 0) {
       std::string known;
       for (const std::string& split : splits) known += (known.empty() ? "" : ", ") + split;
-      throw BadInput("--split: " + o.split + " has no evaluation windows here; allowed: " + (known.empty() ? "none" : known));
+      throw BadInput("--split: " + o.split +
+                     " has no evaluation windows here; allowed: " + (known.empty() ? "none" : known));
     }
     splits = {o.split};
   }
@@ -77,7 +78,8 @@ int eval(const EvalOptions& o) {
 
 void add_eval_command(CLI::App& program, Action& action) {
   const auto o = std::make_shared<EvalOptions>();
-  CLI::App* command = program.add_subcommand("eval", "Loss, perplexity, entropy floor, probes and expert loads of a run");
+  CLI::App* command =
+      program.add_subcommand("eval", "Loss, perplexity, entropy floor, probes and expert loads of a run");
   command->add_option("run", o->run, "run directory or checkpoint file")->required();
   command->add_option("--split", o->split, "val, held-out-verbs, held-out-combinations (default: all there are)");
   command->add_option("--corpus", o->corpus, "evaluate on this instead of the run's data");

@@ -25,7 +25,10 @@ Json probe_summary(const std::vector<core::ProbeScore>& scores) {
     skipped += score.skipped;
     kinds[score.kind] = {{"accuracy", share(score.correct, score.asked)}, {"asked", score.asked}};
   }
-  return {{"accuracy", share(correct, asked)}, {"correct", correct}, {"asked", asked}, {"skipped", skipped},
+  return {{"accuracy", share(correct, asked)},
+          {"correct", correct},
+          {"asked", asked},
+          {"skipped", skipped},
           {"kinds", kinds}};
 }
 

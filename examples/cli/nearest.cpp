@@ -32,11 +32,10 @@ std::string did_you_mean(const std::string& word, const std::vector<std::string>
   std::size_t best_distance = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     // A key in the wrong table is as likely as a misspelt one.
-    const std::size_t distance =
-        std::min(edit_distance(word, candidate),
-                 word.find('.') == std::string::npos && candidate.find('.') == std::string::npos
-                     ? std::string::npos
-                     : edit_distance(last_part(word), last_part(candidate)) + 1);
+    const std::size_t distance = std::min(
+        edit_distance(word, candidate), word.find('.') == std::string::npos && candidate.find('.') == std::string::npos
+                                            ? std::string::npos
+                                            : edit_distance(last_part(word), last_part(candidate)) + 1);
     if (distance < best_distance) {
       best_distance = distance;
       best = candidate;

@@ -60,8 +60,8 @@ std::vector<Json> RunDirectory::resume(std::int64_t step) {
     const Json line = end == std::string::npos ? Json() : Json::parse(text.substr(begin, end - begin), nullptr, false);
     const auto number = static_cast<std::int64_t>(lines.size()) + 1;
     if (!line.is_object() || !line.contains("step") || line.at("step") != number) {
-      throw BadInput(metrics().string() + ":" + std::to_string(number) + ": no line of step " +
-                     std::to_string(number) + ", but the checkpoint is at step " + std::to_string(step));
+      throw BadInput(metrics().string() + ":" + std::to_string(number) + ": no line of step " + std::to_string(number) +
+                     ", but the checkpoint is at step " + std::to_string(step));
     }
     lines.push_back(line);
     begin = end + 1;

@@ -50,11 +50,14 @@ void add_sample_command(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("sample", "Continue a prompt with a trained model");
   command->add_option("run", o->run, "run directory or checkpoint file")->required();
   command->add_option("--prompt", o->prompt, "text to continue, in the alphabet of the run's data")->required();
-  command->add_option("--max-new-tokens", o->max_new_tokens, "tokens to add (default 64)")->check(CLI::Range(1, 1 << 20));
-  command->add_option("--temperature", o->temperature, "0: the likeliest token (default 1)")->check(CLI::Range(0.0, 1e6));
+  command->add_option("--max-new-tokens", o->max_new_tokens, "tokens to add (default 64)")
+      ->check(CLI::Range(1, 1 << 20));
+  command->add_option("--temperature", o->temperature, "0: the likeliest token (default 1)")
+      ->check(CLI::Range(0.0, 1e6));
   command->add_option("--top-k-tokens", o->top_k, "choose among the k likeliest; 0: all");
   command->add_option("--seed", o->seed, "of the draws");
-  command->add_option("--count", o->count, "continuations, with seed, seed + 1, ... (default 1)")->check(CLI::Range(1, 1 << 20));
+  command->add_option("--count", o->count, "continuations, with seed, seed + 1, ... (default 1)")
+      ->check(CLI::Range(1, 1 << 20));
   command->add_option("--corpus", o->corpus, "take the alphabet from this instead of the run's data");
   command->add_flag("--json", o->json, "print one JSON document");
   o->exec.add_to(*command);

@@ -74,12 +74,14 @@ int train(const TrainOptions& o) {
   const std::string exec = o.exec.exec_json();
   const std::size_t seq_len = config.at("train").at("seq_len");
   if (dataset.num_eval_windows("val", seq_len) == 0) {
-    throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() + ": the validation part is shorter than one window of train.seq_len + 1 = " +
+    throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
+                   ": the validation part is shorter than one window of train.seq_len + 1 = " +
                    std::to_string(seq_len + 1) + " tokens");
   }
   require_memory(run_costs(config, exec));
   const std::int64_t total_steps = config.at("train").at("steps");
-  if (o.stop_at > total_steps) throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(total_steps));
+  if (o.stop_at > total_steps)
+    throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(total_steps));
 
   RunRequest request{dataset, config, exec};
   request.directory = directory;
@@ -139,12 +141,24 @@ void add_train_command(CLI::App& program, Action& action) {
   command->add_option("--out", o->out, "run directory (default runs/moe-seedN or runs/dense-seedN)")->group("Run");
   command->add_flag("--force", o->force, "replace an existing run")->group("Run");
   command->add_flag("--resume", o->resume, "continue the run in --out, bit for bit")->group("Run");
-  command->add_option("--log-interval", o->log_interval, "steps between log lines (default 200)")->check(positive)->group("Run");
-  command->add_option("--eval-interval", o->eval_interval, "steps between validations; 0: at the end only")->check(natural)->group("Run");
-  command->add_option("--save-interval", o->save_interval, "steps between checkpoints; 0: at the end only")->check(natural)->group("Run");
-  command->add_option("--eval-windows", o->eval_windows, "windows of each validation; 0: all (default 200)")->check(natural)->group("Run");
-  command->add_option("--stop-at", o->stop_at, "save and stop at this step of the schedule")->check(positive)->group("Run");
-  command->add_option("--dense-baseline", o->dense_baseline, "validation loss to print beside ours: a number or a run directory")
+  command->add_option("--log-interval", o->log_interval, "steps between log lines (default 200)")
+      ->check(positive)
+      ->group("Run");
+  command->add_option("--eval-interval", o->eval_interval, "steps between validations; 0: at the end only")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--save-interval", o->save_interval, "steps between checkpoints; 0: at the end only")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--eval-windows", o->eval_windows, "windows of each validation; 0: all (default 200)")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--stop-at", o->stop_at, "save and stop at this step of the schedule")
+      ->check(positive)
+      ->group("Run");
+  command
+      ->add_option("--dense-baseline", o->dense_baseline,
+                   "validation loss to print beside ours: a number or a run directory")
       ->group("Run");
   command->add_flag("--json", o->json, "print one JSON document instead of log lines")->group("Run");
   command->add_flag("--quiet", o->quiet, "no progress")->group("Run");

@@ -87,7 +87,7 @@ RunOutcome TrainingRun::run() {
     save();
     return interrupt_token().fired() ? RunOutcome::kInterrupted : RunOutcome::kStopped;
   }
-  if (request_.checkpoint) save();
+  save();
   finish();
   return RunOutcome::kFinished;
 }
@@ -101,11 +101,10 @@ Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, doubl
                       {"gate_mass", layer.gate_mass},
                       {"dropped", layer.dropped}});
   }
-  return {{"step", m.step},        {"loss", m.loss},
-          {"aux", m.aux_loss},     {"z", m.z_loss},
-          {"lr", m.learning_rate}, {"grad_norm", m.gradient_norm},
-          {"tokens", m.num_tokens}, {"seconds", seconds},
-          {"cpu_seconds", cpu},    {"layers", layers}};
+  return {{"step", m.step},         {"loss", m.loss},        {"aux", m.aux_loss},
+          {"z", m.z_loss},          {"lr", m.learning_rate}, {"grad_norm", m.gradient_norm},
+          {"tokens", m.num_tokens}, {"seconds", seconds},    {"cpu_seconds", cpu},
+          {"layers", layers}};
 }
 
 void TrainingRun::log_step(const core::StepMetrics& m) const {
@@ -148,20 +147,21 @@ void TrainingRun::finish() {
   }
   const Json& val = splits.at("val");
   const Json data = Json::parse(request_.dataset.info());
-  result_ = {{"version", core::version()},
-             {"steps", trainer_.step()},
-             {"seed", request_.config.at("train").at("seed")},
-             {"train_loss", train_loss()},
-             {"val_loss", val.at("loss")},
-             {"val_perplexity", val.at("perplexity")},
-             {"entropy_floor", request_.floors},
-             {"splits", splits},
-             {"wall_time_s", wall_},
-             {"cpu_time_s", cpu_},
-             {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
-             {"costs", run_costs(request_.config, request_.exec)},
-             {"corpus", {{"name", data.at("name")}, {"sha256", data.at("sha256")}, {"vocab_size", data.at("vocab_size")}}},
-             {"exec", Json::parse(model_.exec_info())}};
+  result_ = {
+      {"version", core::version()},
+      {"steps", trainer_.step()},
+      {"seed", request_.config.at("train").at("seed")},
+      {"train_loss", train_loss()},
+      {"val_loss", val.at("loss")},
+      {"val_perplexity", val.at("perplexity")},
+      {"entropy_floor", request_.floors},
+      {"splits", splits},
+      {"wall_time_s", wall_},
+      {"cpu_time_s", cpu_},
+      {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
+      {"costs", run_costs(request_.config, request_.exec)},
+      {"corpus", {{"name", data.at("name")}, {"sha256", data.at("sha256")}, {"vocab_size", data.at("vocab_size")}}},
+      {"exec", Json::parse(model_.exec_info())}};
   try {
     write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
   } catch (const BadInput& error) {
@@ -172,7 +172,8 @@ void TrainingRun::finish() {
 std::string log_header(const Json& config) {
   const Json& layers = config.at("model").at("moe").at("layers");
   if (layers.empty()) return "# main: cross entropy of the step's batch, nats a token\n";
-  return "# main: cross entropy of the step's batch, nats a token; aux: E * sum(f * P), mean over MoE layers, unscaled, 1 when "
+  return "# main: cross entropy of the step's batch, nats a token; aux: E * sum(f * P), mean over MoE layers, "
+         "unscaled, 1 when "
          "even; expert_counts: assignments in block " +
          layers.front().dump() + " in that step\n";
 }
@@ -193,8 +194,7 @@ void require_memory(const Json& costs) {
   }
 }
 
-std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec,
-                        const Json& floors) {
+std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors) {
   const Json& model = config.at("model");
   const Json& moe = model.at("moe");
   const Json costs = run_costs(config, exec);
@@ -209,13 +209,15 @@ std::string run_summary(const Json& config, const core::Dataset& dataset, const 
   }
   text += "parameters: " + number(costs.at("parameters").at("total")) + " total, " +
           number(costs.at("parameters").at("active")) + " active for a token\n";
-  text += "compute: " + fixed(costs.at("train_flops_per_token").get<double>() / 1e6, 2) + " MFLOP for a trained token\n";
+  text +=
+      "compute: " + fixed(costs.at("train_flops_per_token").get<double>() / 1e6, 2) + " MFLOP for a trained token\n";
   text += "memory: " + bytes_text(costs.at("memory_bytes").at("total").get<double>()) + " estimated, " +
           bytes_text(data.at("memory_bytes").get<double>()) + " of data\n";
   text += "data: " + data.at("name").get<std::string>() + ", vocabulary " + data.at("vocab_size").dump() + ", sha256 " +
           data.at("sha256").get<std::string>().substr(0, 16) + "\n";
   for (const auto& [split, floor] : floors.items()) {
-    if (floor.is_number()) text += "entropy floor of " + split + ": " + fixed(floor.get<double>(), 3) + " nats a token\n";
+    if (floor.is_number())
+      text += "entropy floor of " + split + ": " + fixed(floor.get<double>(), 3) + " nats a token\n";
   }
   return text;
 }

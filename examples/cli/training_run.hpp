@@ -16,13 +16,12 @@ struct RunRequest {
   core::Dataset dataset;
   Json config;  ///< as Dataset::fit_config gives it
   std::string exec;
-  std::filesystem::path directory;
-  std::string label;          ///< in progress lines
-  Json floors;                ///< of entropy_floors
-  EvaluationSize evaluation;  ///< at the end
+  std::filesystem::path directory = {};
+  std::string label = {};          ///< in progress lines
+  Json floors = {};                ///< of entropy_floors
+  EvaluationSize evaluation = {};  ///< at the end
   bool resume = false;
-  bool checkpoint = true;  ///< save at the end
-  bool quiet = false;      ///< no progress
+  bool quiet = false;  ///< no progress
   std::FILE* log = nullptr;
   std::int64_t log_interval = 200;
   std::int64_t eval_interval = 0;  ///< 0: at the end only

@@ -10,8 +10,8 @@ namespace {
 template <class T>
 auto adapt(View<T, 2> x) {
   for (const std::size_t extent : x.shape()) {
-    require(extent <= static_cast<std::size_t>(std::numeric_limits<blas_index_t>::max()), "matmul: BLAS cannot index ",
-            shape_string(x.shape()));
+    require(extent <= static_cast<std::size_t>(std::numeric_limits<xt::blas_index_t>::max()),
+            "matmul: BLAS cannot index ", shape_string(x.shape()));
   }
   return xt::adapt<xt::layout_type::row_major>(x.data(), x.size(), xt::no_ownership(), x.shape());
 }

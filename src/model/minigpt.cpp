@@ -48,9 +48,9 @@ MiniGPT<T>::MiniGPT(const ModelConfig& config, MemoryResource* resource)
   if (config.position == PositionKind::kLearned) {
     position_embedding_ = make_parameter<T, 2>({config.max_seq_len, config.d_model}, resource);
   } else {
-    rope_cos_ = make_tensor<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
-    rope_sin_ = make_tensor<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
-    rope_tables<T>(rope_cos_, rope_sin_, config.rope_theta);
+    rope_cos_ = make_parameter<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
+    rope_sin_ = make_parameter<T, 2>({config.max_seq_len, config.head_dim() / 2}, resource);
+    rope_tables<T>(rope_cos_.value, rope_sin_.value, config.rope_theta);
   }
   if (!config.tied_embeddings) head_ = make_parameter<T, 2>({config.vocab_size, config.d_model}, resource);
   for (std::size_t layer = 0; layer < config.num_layers; ++layer) blocks_.emplace_back(config_, layer, resource);
@@ -95,7 +95,6 @@ void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, Mod
   check_batch("minigpt.forward", batch, cache);
   const std::size_t num_tokens = batch.batch_size * batch.seq_len;
   const RoutingContext context{batch.valid, batch.seq_len, training};
-  const RopeTables<T> rope = rope_cos_.size() > 0 ? RopeTables<T>{rope_cos_, rope_sin_} : RopeTables<T>{};
 
   View<T, 2> x_TD = cache.embedded_TD.rows(0, num_tokens);
   token_embedding_forward<T>(exec, x_TD, batch.tokens, token_embedding_.value);
@@ -103,7 +102,7 @@ void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, Mod
   std::size_t moe_index = 0;
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
     RoutingStats* stats = config_.is_moe_layer(layer) ? &cache.routing[moe_index++] : nullptr;
-    blocks_[layer].forward(exec, x_TD, context, rope, cache.blocks[layer], cache.scratch, stats);
+    blocks_[layer].forward(exec, x_TD, context, rope(), cache.blocks[layer], cache.scratch, stats);
     x_TD = cache.blocks[layer].out_TD.rows(0, num_tokens);
   }
   const View<T, 2> normed_TD = cache.final_norm_TD.rows(0, num_tokens);
@@ -130,7 +129,6 @@ void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::i
           " balance terms, expected one for each of ", num_moe_layers(), " MoE layers, or none");
   const std::size_t num_tokens = batch.batch_size * batch.seq_len;
   const RoutingContext context{batch.valid, batch.seq_len, true};
-  const RopeTables<T> rope = rope_cos_.size() > 0 ? RopeTables<T>{rope_cos_, rope_sin_} : RopeTables<T>{};
   const auto block_input = [&](std::size_t layer) {
     return (layer == 0 ? cache.embedded_TD : cache.blocks[layer - 1].out_TD).rows(0, num_tokens);
   };
@@ -151,7 +149,7 @@ void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::i
       --moe_index;
       if (!scale.balance.empty()) balance = scale.balance[moe_index];
     }
-    blocks_[layer].backward(exec, d_x_TD, block_input(layer), context, rope, cache.blocks[layer], cache.scratch,
+    blocks_[layer].backward(exec, d_x_TD, block_input(layer), context, rope(), cache.blocks[layer], cache.scratch,
                             d_branch_TD, balance);
   }
   if (position_embedding_) {

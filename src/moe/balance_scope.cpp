@@ -53,8 +53,8 @@ double aux_loss_forward(const MoECache<T>& cache, const RoutingStats& stats, con
   if (cache.num_valid == 0) return 0;
   const std::size_t num_experts = config.num_experts;
   if (config.aux_loss_scope != AuxLossScope::kSequence) {
-    return switch_aux_loss({stats.prob_sum.data(), {num_experts}}, {stats.load.data(), {num_experts}},
-                           stats.num_tokens, config.top_k);
+    return switch_aux_loss({stats.prob_sum.data(), {num_experts}}, {stats.load.data(), {num_experts}}, stats.num_tokens,
+                           config.top_k);
   }
   double sum = 0;
   double* prob_sum_E = cache.value_E.data();
@@ -71,8 +71,8 @@ double aux_loss_forward(const MoECache<T>& cache, const RoutingStats& stats, con
 }
 
 template <class T>
-void aux_loss_backward(View<T, 2> d_probs_NE, const MoECache<T>& cache, const MoEConfig& config,
-                       std::size_t seq_len, const BalanceGradient& balance) {
+void aux_loss_backward(View<T, 2> d_probs_NE, const MoECache<T>& cache, const MoEConfig& config, std::size_t seq_len,
+                       const BalanceGradient& balance) {
   const std::size_t num_valid = cache.num_valid;
   if (num_valid == 0) return;
   if (balance.aux_coef == 0) {

@@ -15,7 +15,7 @@ double aux_loss_forward(const MoECache<T>& cache, const RoutingStats& stats, con
 /// d_probs_NE[n, j] = coef * E / count * f_j (overwritten), the token of row n being among the `count` over which P is
 /// the mean, and f being the load shares of the scope.
 template <class T>
-void aux_loss_backward(View<T, 2> d_probs_NE, const MoECache<T>& cache, const MoEConfig& config,
-                       std::size_t seq_len, const BalanceGradient& balance);
+void aux_loss_backward(View<T, 2> d_probs_NE, const MoECache<T>& cache, const MoEConfig& config, std::size_t seq_len,
+                       const BalanceGradient& balance);
 
 }  // namespace minimoe

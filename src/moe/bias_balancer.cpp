@@ -9,9 +9,9 @@ template <class T>
 void update_expert_bias(View<T, 1> expert_bias, View<const std::int64_t, 1> load, double rate, bool centering) {
   const auto num_experts = static_cast<std::int64_t>(load.size());
   if (expert_bias.size() != load.size()) {
-    throw Error(ErrorCode::kInvalidArgument, concat("update_expert_bias: expert_bias is ",
-                                                    shape_string(expert_bias.shape()), ", load is ",
-                                                    shape_string(load.shape()), ", expected the same"));
+    throw Error(ErrorCode::kInvalidArgument,
+                concat("update_expert_bias: expert_bias is ", shape_string(expert_bias.shape()), ", load is ",
+                       shape_string(load.shape()), ", expected the same"));
   }
   if (!(std::isfinite(rate) && rate >= 0)) {
     throw Error(ErrorCode::kInvalidArgument,

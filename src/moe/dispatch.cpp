@@ -51,8 +51,8 @@ void cut_lowest(MoECache<T>& cache, std::int32_t expert, std::size_t capacity) {
 }  // namespace
 
 template <class T>
-std::int64_t drop_over_capacity(MoECache<T>& cache, View<std::int64_t, 1> dropped_E,
-                                View<const std::int64_t, 1> load_E, std::size_t capacity, DropPriority priority) {
+std::int64_t drop_over_capacity(MoECache<T>& cache, View<std::int64_t, 1> dropped_E, View<const std::int64_t, 1> load_E,
+                                std::size_t capacity, DropPriority priority) {
   const auto limit = static_cast<std::int64_t>(capacity);
   if (cache.num_valid < cache.num_tokens) {
     std::fill_n(cache.kept_TK.data(), cache.num_tokens * cache.kept_TK.shape(1), std::uint8_t{0});
@@ -104,9 +104,9 @@ void group_by_expert(MoECache<T>& cache) {
   }
 }
 
-#define MINIMOE_INSTANTIATE(T)                                                                                        \
-  template std::int64_t drop_over_capacity(MoECache<T>&, View<std::int64_t, 1>, View<const std::int64_t, 1>,          \
-                                           std::size_t, DropPriority);                                                \
+#define MINIMOE_INSTANTIATE(T)                                                                               \
+  template std::int64_t drop_over_capacity(MoECache<T>&, View<std::int64_t, 1>, View<const std::int64_t, 1>, \
+                                           std::size_t, DropPriority);                                       \
   template void group_by_expert(MoECache<T>&);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)

@@ -87,11 +87,11 @@ void experts_backward(Exec& exec, View<T, 2> d_x_RD, const ExpertGradients<T>& g
   });
 }
 
-#define MINIMOE_INSTANTIATE(T)                                                                                 \
-  template void experts_forward(Exec&, View<T, 2>, const FeedForwardCache<T>&, In<T, 2>,                       \
-                                View<const std::int64_t, 1>, const ExpertWeights<T>&, Gelu);                   \
-  template void experts_backward(Exec&, View<T, 2>, const ExpertGradients<T>&, In<T, 2>, In<T, 2>,             \
-                                 const FeedForwardCache<T>&, View<const std::int64_t, 1>, const ExpertWeights<T>&, \
+#define MINIMOE_INSTANTIATE(T)                                                                                        \
+  template void experts_forward(Exec&, View<T, 2>, const FeedForwardCache<T>&, In<T, 2>, View<const std::int64_t, 1>, \
+                                const ExpertWeights<T>&, Gelu);                                                       \
+  template void experts_backward(Exec&, View<T, 2>, const ExpertGradients<T>&, In<T, 2>, In<T, 2>,                    \
+                                 const FeedForwardCache<T>&, View<const std::int64_t, 1>, const ExpertWeights<T>&,    \
                                  Gelu);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)

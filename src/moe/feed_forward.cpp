@@ -18,9 +18,9 @@ template <class T>
 void check_call(const char* where, const char* what, View<const T, 2> view, const FeedForwardConfig& config,
                 const FeedForwardCache<T>& cache) {
   if (view.shape(1) != config.d_model) {
-    throw Error(ErrorCode::kInvalidArgument, concat(where, ": ", what, " is ", shape_string(view.shape()),
-                                                    ", expected [T, ", config.d_model, "] (d_model = ", config.d_model,
-                                                    ")"));
+    throw Error(ErrorCode::kInvalidArgument,
+                concat(where, ": ", what, " is ", shape_string(view.shape()), ", expected [T, ", config.d_model,
+                       "] (d_model = ", config.d_model, ")"));
   }
   if (view.shape(0) > cache.up_TF.shape(0)) {
     throw Error(ErrorCode::kInvalidArgument, concat(where, ": ", what, " is ", shape_string(view.shape()),

@@ -63,8 +63,9 @@ std::vector<std::string> MoEConfig::problems() const {
 
   list.not_negative("moe.router_init_std", router_init_std);
   list.unless(router_bias_init.empty() || router_bias, "moe.router_bias_init: needs moe.router_bias = true");
-  list.unless(router_bias_init.empty() || router_bias_init.size() == num_experts, "moe.router_bias_init: ",
-              router_bias_init.size(), " values, expected ", num_experts, " (moe.num_experts)");
+  list.unless(router_bias_init.empty() || router_bias_init.size() == num_experts,
+              "moe.router_bias_init: ", router_bias_init.size(), " values, expected ", num_experts,
+              " (moe.num_experts)");
   list.unless(std::all_of(router_bias_init.begin(), router_bias_init.end(), [](double v) { return std::isfinite(v); }),
               "moe.router_bias_init: every value must be finite");
   list.not_negative("moe.router_learning_rate_factor", router_learning_rate_factor);
@@ -82,8 +83,8 @@ std::vector<std::string> MoEConfig::problems() const {
 std::size_t expert_capacity(double capacity_factor, std::size_t num_tokens, std::size_t top_k,
                             std::size_t num_experts) {
   if (capacity_factor == 0) return num_tokens;
-  const double share = capacity_factor * static_cast<double>(num_tokens) * static_cast<double>(top_k) /
-                       static_cast<double>(num_experts);
+  const double share =
+      capacity_factor * static_cast<double>(num_tokens) * static_cast<double>(top_k) / static_cast<double>(num_experts);
   const double slots = std::ceil(share - 1e-9);  // 1.1 * 100 / 10 is a little above 11 in doubles
   return slots >= static_cast<double>(num_tokens) ? num_tokens : static_cast<std::size_t>(std::max(slots, 0.0));
 }

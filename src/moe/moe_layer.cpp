@@ -203,8 +203,8 @@ void MoELayer<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, const RoutingCon
   const double factor = context.training ? config_.capacity_factor : config_.eval_capacity_factor;
   const std::size_t capacity = expert_capacity(factor, cache.num_valid, config_.top_k, config_.num_experts);
   const std::array<std::size_t, 1> shape_E{config_.num_experts};
-  stats.num_dropped = drop_over_capacity(cache, {stats.dropped.data(), shape_E}, {stats.load.data(), shape_E},
-                                         capacity, config_.drop_priority);
+  stats.num_dropped = drop_over_capacity(cache, {stats.dropped.data(), shape_E}, {stats.load.data(), shape_E}, capacity,
+                                         config_.drop_priority);
   group_by_expert(cache);
 
   const bool has_shared = !shared_.empty();
@@ -262,8 +262,8 @@ void MoELayer<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x,
   const View<T, 2> d_logits_NE = cache.d_logits_NE.rows(0, num_valid);
   aux_loss_backward(d_logits_NE, cache, config_, context.seq_len, balance);
   const double z_count = static_cast<double>(balance.num_tokens > 0 ? balance.num_tokens : std::int64_t(num_valid));
-  gate_backward(exec, d_logits_NE, cache.d_gate_weights_TK, cache, balance.z_coef == 0 ? 0 : 2 * balance.z_coef / z_count,
-                config_);
+  gate_backward(exec, d_logits_NE, cache.d_gate_weights_TK, cache,
+                balance.z_coef == 0 ? 0 : 2 * balance.z_coef / z_count, config_);
 
   // With padding, only valid tokens enter the sums over tokens: what stands in padding may even be NaN.
   const bool padded = num_valid < num_tokens;

@@ -107,12 +107,12 @@ void gather_slots_backward_add(Exec& exec, View<T, 2> d_x_TD, In<T, 2> d_rows_RD
   });
 }
 
-#define MINIMOE_INSTANTIATE(T)                                                                                      \
-  template void gather_rows(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                              \
-  template void scatter_rows_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                         \
-  template void combine_forward(Exec&, View<T, 2>, In<T, 2>, In<T, 2>, View<const std::int32_t, 2>, bool);          \
-  template void combine_backward(Exec&, View<T, 2>, View<T, 2>, In<T, 2>, In<T, 2>, In<T, 2>,                       \
-                                 View<const std::int32_t, 2>);                                                      \
+#define MINIMOE_INSTANTIATE(T)                                                                             \
+  template void gather_rows(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                     \
+  template void scatter_rows_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                \
+  template void combine_forward(Exec&, View<T, 2>, In<T, 2>, In<T, 2>, View<const std::int32_t, 2>, bool); \
+  template void combine_backward(Exec&, View<T, 2>, View<T, 2>, In<T, 2>, In<T, 2>, In<T, 2>,              \
+                                 View<const std::int32_t, 2>);                                             \
   template void gather_slots_backward_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 2>);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)

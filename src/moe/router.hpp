@@ -35,8 +35,8 @@ void gate_forward(Exec& exec, MoECache<T>& cache, In<T, 1> expert_bias_E, const 
 /// the choice is piecewise constant and carries none.
 ///
 /// @param d_logits_NE on entry d loss / d router_probs (the aux loss's), on return d loss / d logits; row n belongs to
-/// token token_N[n]. @param d_gate_weights_TK zero at dropped slots. @param z_slope adds z_slope * lse * softmax(logits)
-/// (z_slope = 2 * z_coef / number of tokens in the mean).
+/// token token_N[n]. @param d_gate_weights_TK zero at dropped slots. @param z_slope adds z_slope * lse *
+/// softmax(logits) (z_slope = 2 * z_coef / number of tokens in the mean).
 template <class T>
 void gate_backward(Exec& exec, View<T, 2> d_logits_NE, In<T, 2> d_gate_weights_TK, const MoECache<T>& cache,
                    double z_slope, const MoEConfig& config);

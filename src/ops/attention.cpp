@@ -33,7 +33,7 @@ struct Layout {
     keys_T = take(S * d);
     values_T = take(S * d);
     keys = take(S * d);
-    queries = take(2 * kQueryTile * d);
+    queries = take(kQueryTile * d);
     scores = take(kQueryTile * score_stride);
     d_scores = take(kQueryTile * score_stride);
     rows = take(3 * kQueryTile);

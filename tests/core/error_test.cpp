@@ -19,8 +19,8 @@ TEST_CASE("error: nearest_word finds typos and leaves other words alone", "[erro
 
 TEST_CASE("error: messages are joined and coded", "[error]") {
   CHECK(concat("a ", 1, ' ', 2.5) == "a 1 2.5");
-  CHECK(shape_string(std::vector<int>{}) == "[]");
-  CHECK(shape_string(std::vector<int>{128, 64}) == "[128, 64]");
+  CHECK(concat(shape_string(std::vector<int>{})) == "[]");
+  CHECK(concat(shape_string(std::vector<int>{128, 64})) == "[128, 64]");
   CHECK_NOTHROW(require(true, "never"));
   try {
     require(false, "x is ", 3);

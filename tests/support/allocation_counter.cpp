@@ -8,10 +8,13 @@
 
 namespace {
 
-std::atomic<std::uint64_t> count{0};
+std::atomic<std::uint64_t> count{0}, largest{0};
 
 void* counted(std::size_t size, std::size_t alignment) {
   count.fetch_add(1, std::memory_order_relaxed);
+  std::uint64_t seen = largest.load(std::memory_order_relaxed);
+  while (size > seen && !largest.compare_exchange_weak(seen, size, std::memory_order_relaxed)) {
+  }
   // aligned_alloc wants a multiple of the alignment.
   void* p = alignment > alignof(std::max_align_t)
                 ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment)
@@ -23,6 +26,8 @@ void* counted(std::size_t size, std::size_t alignment) {
 }  // namespace
 
 std::uint64_t minimoe_test::num_allocations() { return count.load(std::memory_order_relaxed); }
+std::uint64_t minimoe_test::largest_allocation() { return largest.load(std::memory_order_relaxed); }
+void minimoe_test::reset_largest_allocation() { largest.store(0, std::memory_order_relaxed); }
 
 // The array and nothrow forms of the standard library end in these.
 void* operator new(std::size_t size) { return counted(size, 1); }

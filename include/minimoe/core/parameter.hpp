@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,9 @@ enum class Role {
 /// A tensor that a layer owns, and its gradient, whose memory the trainer (or a host) binds; inference needs none.
 template <class T, std::size_t N>
 struct Parameter {
-  Tensor<T, N> storage;
-  View<T, N> value;     ///< of storage, or of a buffer that the host bound
-  View<T, N> gradient;  ///< absent until bound; accumulates
+  std::unique_ptr<Tensor<T, N>> storage;  ///< moved by pointer: xtensor's move assignment leaves the allocator behind
+  View<T, N> value;                       ///< of storage, or of a buffer that the host bound
+  View<T, N> gradient;                    ///< absent until bound; accumulates
 
   Parameter() = default;
   Parameter(Parameter&&) noexcept = default;
@@ -95,8 +96,8 @@ void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T,
 template <class T, std::size_t N>
 Parameter<T, N> make_parameter(const std::array<std::size_t, N>& shape, MemoryResource* resource) {
   Parameter<T, N> parameter;
-  parameter.storage = make_tensor<T, N>(shape, resource);
-  parameter.value = parameter.storage;
+  parameter.storage = std::make_unique<Tensor<T, N>>(make_tensor<T, N>(shape, resource));
+  parameter.value = *parameter.storage;
   return parameter;
 }
 

@@ -10,6 +10,7 @@ struct GrammarCorpusOptions {
   bool english = true;                      ///< generate English drills
   bool spanish = true;                      ///< generate Spanish drills
   std::uint64_t num_eval_sentences = 4000;  ///< sentences of each evaluation split
+  std::size_t max_verbs = 0;  ///< only the most frequent verbs of each language, for a smaller vocabulary; 0: all
 };
 
 /// A sentence with its end token.
@@ -27,7 +28,8 @@ struct GrammarSentence {
 class GrammarCorpus : public TokenSource {
  public:
   /// Sentence `index` of a split, whatever was drawn before. Train has 2^60 of them for every seed; its window w begins
-  /// with sentence w * 2^20. Evaluation splits ignore the seed and have num_eval_sentences. @throws
+  /// with sentence w * 2^20. Evaluation splits ignore the seed and have num_eval_sentences (none where max_verbs
+  /// leaves nothing to hold out). @throws
   /// Error(kInvalidArgument)
   virtual GrammarSentence sentence(Split split, std::uint64_t index, std::uint64_t seed = 0) const = 0;
 

@@ -69,9 +69,11 @@ class MiniGPT {
  private:
   void check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const;
 
+  RopeTables<T> rope() const { return {rope_cos_.value, rope_sin_.value}; }
+
   ModelConfig config_;
   Parameter<T, 2> token_embedding_, position_embedding_, head_;
-  Tensor<T, 2> rope_cos_, rope_sin_;
+  Parameter<T, 2> rope_cos_, rope_sin_;  // computed, in no registry
   std::deque<Block<T>> blocks_;
   Norm<T> final_norm_;
 };

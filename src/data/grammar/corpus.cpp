@@ -64,7 +64,7 @@ class Corpus : public GrammarCorpus {
     return split == Split::kTrain || split == Split::kVal ? shown_ : held_out_[eval_position(split) - 1];
   }
   void check_token(const char* where, std::int32_t token) const;
-  /// First sentences of the windows of a split.
+  /// Calls visit(position of the first token) for the windows of a split until it returns false.
   template <class Visit>
   void for_each_window(Split split, std::size_t num_tokens, Visit&& visit) const;
 
@@ -79,8 +79,8 @@ Corpus::Corpus(const GrammarCorpusOptions& options) {
   require(options.num_eval_sentences > 0 && options.num_eval_sentences <= (std::uint64_t{1} << 32),
           "grammar corpus: num_eval_sentences is ", options.num_eval_sentences, ", expected 1..2^32");
   const auto fill = [&](Grammar& entry, unsigned targets) {
-    if (options.english) grammar::add_english(entry, vocabulary_, targets);
-    if (options.spanish) grammar::add_spanish(entry, vocabulary_, targets);
+    if (options.english) grammar::add_english(entry, vocabulary_, targets, options.max_verbs);
+    if (options.spanish) grammar::add_spanish(entry, vocabulary_, targets, options.max_verbs);
   };
   fill(shown_, grammar::kShown);
   fill(held_out_[0], grammar::kHeldOutVerb);
@@ -90,7 +90,7 @@ Corpus::Corpus(const GrammarCorpusOptions& options) {
   for (const Split split : kEvalSplits) {
     EvalText& text = eval_[eval_position(split)];
     const RandomStream stream(grammar::kDataSeed, concat("corpus.", split_name(split)));
-    for (std::uint64_t i = 0; i < options.num_eval_sentences; ++i) {
+    for (std::uint64_t i = 0; i < options.num_eval_sentences && !grammar_of(split).templates().empty(); ++i) {
       text.begin.push_back(text.pieces.size());
       text.templates.push_back(static_cast<std::uint16_t>(grammar_of(split).sample(stream, i, pieces)));
       text.pieces.insert(text.pieces.end(), pieces.begin(), pieces.end());
@@ -118,6 +118,8 @@ void Corpus::train_window(std::uint64_t seed, std::uint64_t index, std::span<std
                           std::span<std::uint8_t> classes) const {
   require(classes.empty() || classes.size() == tokens.size(), "grammar corpus.train_window: ", classes.size(),
           " classes for ", tokens.size(), " tokens, expected none or as many");
+  require(index < kNumTrainSentences / kSentencesOfWindow, "grammar corpus.train_window: window ", index,
+          " is beyond 2^40 windows");
   const RandomStream stream(seed, "corpus.train");
   thread_local std::vector<Piece> pieces;
   std::size_t filled = 0;

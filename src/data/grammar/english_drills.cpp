@@ -39,8 +39,11 @@ constexpr const char* kTimes[2][kNumTenses] = {
 
 class English {
  public:
-  English(Grammar& grammar, Vocabulary& vocabulary, unsigned targets)
-      : write_(grammar, vocabulary, Language::kEnglish), targets_(targets), uses_(english_cell_uses()) {
+  English(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs)
+      : write_(grammar, vocabulary, Language::kEnglish),
+        targets_(targets),
+        uses_(english_cell_uses(max_verbs)),
+        verbs_(english_verbs(max_verbs)) {
     add_words();
     add_cells();
     add_subjects();
@@ -106,7 +109,7 @@ class English {
   DrillWriter write_;
   unsigned targets_;
   std::vector<CellUse> uses_;
-  std::span<const EnglishVerb> verbs_ = english_verbs();
+  std::span<const EnglishVerb> verbs_;
 };
 
 void English::add_words() {
@@ -389,8 +392,8 @@ void English::add_statements() {
 
 }  // namespace
 
-std::vector<CellUse> english_cell_uses() {
-  const auto verbs = english_verbs();
+std::vector<CellUse> english_cell_uses(std::size_t max_verbs) {
+  const auto verbs = english_verbs(max_verbs);
   std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
   std::vector<std::string> forms(uses.size());
   for (std::size_t i = 0; i < uses.size(); ++i) {
@@ -406,6 +409,8 @@ std::vector<CellUse> english_cell_uses() {
   return uses;
 }
 
-void add_english(Grammar& grammar, Vocabulary& vocabulary, unsigned targets) { English(grammar, vocabulary, targets); }
+void add_english(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
+  English(grammar, vocabulary, targets, max_verbs);
+}
 
 }  // namespace minimoe::grammar

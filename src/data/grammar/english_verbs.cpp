@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/grammar/english_verbs.hpp"
 
-#include <array>
+#include <algorithm>
 
 namespace minimoe::grammar {
 namespace {
@@ -19,9 +19,11 @@ constexpr EnglishVerb kVerbs[] = {
     {"know", "knew", "known", "S", "the answer;the truth;the city"},
     {"like", "", "", "S", "music;apples;the sea;cats"},
     {"want", "", "", "S", "a new car;an ice cream;the red shirt"},
+    {"walk", "", "", "AH", "to school;in the park;home|r;near the river"},
     {"work", "", "", "", "in a shop;at home;in the city"},
     {"play", "", "", "A", "in the park;in the garden;with a ball"},
     {"live", "", "", "SA", "in the city;near the sea;in an old house"},
+    {"learn", "", "", "H", "English;a song;history"},
     {"give", "gave", "given", "", "a present to a friend;an apple to the horse;money to the museum"},
     {"find", "found", "", "", "the keys;an umbrella;the answer"},
     {"tell", "told", "", "", "a story;the truth;a secret"},
@@ -30,6 +32,7 @@ constexpr EnglishVerb kVerbs[] = {
     {"speak", "spoke", "spoken", "", "English;Spanish;with a friend"},
     {"drink", "drank", "drunk", "A", "water;milk;from the river"},
     {"love", "", "", "S", "music;the sea;horses"},
+    {"cook", "", "", "H", "the soup;at home;fish|P"},
     {"need", "", "", "S", "money;an umbrella;a new bike"},
     {"talk", "", "", "", "with a friend;to the doctor;on the phone"},
     {"study", "", "", "", "history;at home;for the exam"},
@@ -41,14 +44,14 @@ constexpr EnglishVerb kVerbs[] = {
     {"swim", "swam", "swum", "A", "in the lake;in the sea;in the river"},
     {"watch", "", "", "A", "the birds;a film;the game"},
     {"listen", "", "", "A", "to the music;to the radio;to a song"},
+    {"visit", "", "", "H", "the museum;a friend;the city"},
     {"drive", "drove", "driven", "", "a car;a bus;to the city"},
     {"ride", "rode", "ridden", "", "a horse;a bike;horses"},
     {"teach", "taught", "", "", "history;English;the class"},
     {"bring", "brought", "", "", "flowers;an umbrella;the books"},
     {"catch", "caught", "", "A", "a fish;the ball;fish|P"},
+    {"clean", "", "", "H", "the house;the table;the windows"},
     {"meet", "met", "", "", "a friend;the doctor;friends"},
-    {"walk", "", "", "AH", "to school;in the park;home|r;near the river"},
-    {"cook", "", "", "H", "the soup;at home;fish|P"},
     {"wash", "", "", "", "the dishes;the car;a shirt"},
     {"open", "", "", "", "the door;the window;an old box"},
     {"close", "", "", "", "the door;the window;the box"},
@@ -61,7 +64,6 @@ constexpr EnglishVerb kVerbs[] = {
     {"choose", "chose", "chosen", "", "a book;a shirt;the red shoes"},
     {"finish", "", "", "", "the homework;the book;the work"},
     {"stop", "", "", "DA", "at the bridge;near the house;at the door"},
-    {"visit", "", "", "H", "the museum;a friend;the city"},
     {"call", "", "", "", "the doctor;a friend;the police"},
     {"draw", "drew", "drawn", "", "a horse;a picture;an apple"},
     {"fly", "flew", "flown", "", "to the city;home|r;over the sea"},
@@ -76,7 +78,6 @@ constexpr EnglishVerb kVerbs[] = {
     {"carry", "", "", "H", "a bag;the books;an old chair"},
     {"cry", "", "", "", "at the party;at home;at school"},
     {"try", "", "", "", "the soup;an orange;the cake"},
-    {"clean", "", "", "H", "the house;the table;the windows"},
     {"dance", "", "", "H", "at the party;with a friend;in the park"},
     {"ask", "", "", "", "a question;for help|N;for water"},
     {"answer", "", "", "", "the question;the phone;the letter"},
@@ -85,7 +86,6 @@ constexpr EnglishVerb kVerbs[] = {
     {"paint", "", "", "H", "a picture;the door;the house"},
     {"laugh", "", "", "H", "at the party;at school;in the park"},
     {"enjoy", "", "", "", "the party;the film;the trip"},
-    {"learn", "", "", "H", "English;a song;history"},
     {"climb", "", "", "AH", "the mountain;a tree;trees"},
 };
 
@@ -97,7 +97,10 @@ bool ends_in_consonant_y(std::string_view word) {
 
 }  // namespace
 
-std::span<const EnglishVerb> english_verbs() { return kVerbs; }
+std::span<const EnglishVerb> english_verbs(std::size_t max_verbs) {
+  const std::span<const EnglishVerb> all = kVerbs;
+  return max_verbs == 0 ? all : all.first(std::min(max_verbs, all.size()));
+}
 
 std::string english_third_person(const EnglishVerb& verb) {
   const std::string base = verb.base;

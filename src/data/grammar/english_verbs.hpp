@@ -19,8 +19,8 @@ struct EnglishVerb {
   bool has(char flag) const { return std::string_view(flags).find(flag) != std::string_view::npos; }
 };
 
-/// By falling frequency.
-std::span<const EnglishVerb> english_verbs();
+/// By falling frequency; the first `max_verbs`, 0: all.
+std::span<const EnglishVerb> english_verbs(std::size_t max_verbs = 0);
 
 /// "goes", "studies", "has"; for be: "is".
 std::string english_third_person(const EnglishVerb& verb);

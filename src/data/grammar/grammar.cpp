@@ -46,9 +46,11 @@ std::uint32_t Grammar::add_distribution(std::span<const Weighted> options) {
     if (weight == 0) continue;
     total += weight;
     distribution.values.push_back(value);
-    distribution.cumulative.push_back(total);
+    distribution.cumulative.push_back(static_cast<std::uint32_t>(total));
   }
-  if (total == 0) throw Error(ErrorCode::kInternal, "grammar: a distribution without options");
+  if (total == 0 || total > 0xffffffffu) {
+    throw Error(ErrorCode::kInternal, concat("grammar: a distribution of total weight ", total));
+  }
   distributions_.push_back(std::move(distribution));
   return static_cast<std::uint32_t>(distributions_.size() - 1);
 }
@@ -68,7 +70,8 @@ void Grammar::add_template(Template entry) {
                                              ") has weight 0, too many draws or no sentence end"));
   }
   template_choice_.values.push_back(static_cast<std::uint32_t>(templates_.size()));
-  template_choice_.cumulative.push_back((templates_.empty() ? 0 : template_choice_.total()) + entry.weight);
+  const std::uint64_t weight_before = templates_.empty() ? 0 : template_choice_.total();
+  template_choice_.cumulative.push_back(static_cast<std::uint32_t>(weight_before + entry.weight));
   templates_.push_back(std::move(entry));
 }
 
@@ -144,7 +147,7 @@ std::size_t Grammar::memory_bytes() const {
   }
   for (const Options& options : distributions_) {
     bytes += sizeof(options) + options.values.capacity() * sizeof(std::uint32_t) +
-             options.cumulative.capacity() * sizeof(std::uint64_t);
+             options.cumulative.capacity() * sizeof(std::uint32_t);
   }
   for (const auto& table : tables_) bytes += sizeof(table) + table.capacity() * sizeof(std::uint32_t);
   for (const Template& entry : templates_) bytes += sizeof(entry) + entry.steps.capacity() * sizeof(Step);

@@ -79,7 +79,7 @@ class Grammar {
 
   struct Options {
     std::vector<std::uint32_t> values;
-    std::vector<std::uint64_t> cumulative;  ///< cumulative[i] = weights of values[0..i]
+    std::vector<std::uint32_t> cumulative;  ///< cumulative[i] = weights of values[0..i]
     std::uint64_t total() const { return cumulative.back(); }
     double probability(std::size_t i) const;
   };

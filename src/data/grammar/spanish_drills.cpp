@@ -46,8 +46,11 @@ constexpr const char* kTimes[2][kNumTenses] = {
 
 class Spanish {
  public:
-  Spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets)
-      : write_(grammar, vocabulary, Language::kSpanish), targets_(targets), uses_(spanish_cell_uses()) {
+  Spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs)
+      : write_(grammar, vocabulary, Language::kSpanish),
+        targets_(targets),
+        uses_(spanish_cell_uses(max_verbs)),
+        verbs_(spanish_verbs(max_verbs)) {
     add_words();
     add_cells();
     add_subjects();
@@ -106,7 +109,7 @@ class Spanish {
   DrillWriter write_;
   unsigned targets_;
   std::vector<CellUse> uses_;
-  std::span<const SpanishVerb> verbs_ = spanish_verbs();
+  std::span<const SpanishVerb> verbs_;
   Values pronoun_of_;  ///< distribution of pronouns by person
 };
 
@@ -273,13 +276,15 @@ void Spanish::add_forms() {
 }
 
 void Spanish::add_drills() {
-  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .");
+  // "niega : nosotros limpiamos" would be a sentence of train, in the present, whatever tense was meant.
+  const auto tells = [this](const Cell& cell) { return (targets_ & kShown) != 0 || tells_tense(cell); };
+  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .", tells);
   write_.add("transformation", 16, "{tense} : {subject} {source_verb} {object} . -> {subject} {verb} {object} .");
   write_.add("transformation", 10,
              "cambia : {other_speaker} {other_verb} {object} , {person} -> {speaker} {verb} {object} .");
   write_.add("negation", 12, "niega : {subject} {verb} {object} . -> {subject} no {verb} {object} .");
-  write_.add("negation", 5, "afirma : {subject} no {verb} {object} . -> {subject} {verb} {object} .");
-  write_.add("question", 12, "pregunta : {subject} {verb} {object} . -> ¿ {verb} {subject} {object} ?");
+  write_.add("negation", 5, "afirma : {subject} no {verb} {object} . -> {subject} {verb} {object} .", tells);
+  write_.add("question", 12, "pregunta : {subject} {verb} {object} . -> ¿ {verb} {subject} {object} ?", tells);
   write_.add("question", 5, "responde : ¿ {asked_verb} {asked_speaker} {object} ? sí -> sí , {verb} {object} .");
   write_.add("question", 5, "responde : ¿ {asked_verb} {asked_speaker} {object} ? no -> no , no {verb} {object} .");
   write_.add("cloze", 22, "completa : {time} {subject} ___ ( {inf} ) {object} . -> {verb}");
@@ -302,7 +307,7 @@ void Spanish::add_noun_drills() {
       return write_.phrase(noun.is_feminine ? feminine : masculine);
     };
     all.emplace_back(n, 1);
-    if (noun.kind != 'T') living.emplace_back(n, 1);
+    if (noun.kind == 'P' || noun.kind == 'A') living.emplace_back(n, 1);
     singulars.push_back(write_.phrase(noun.singular));
     plurals.push_back(write_.phrase(noun.plural));
     the_singular.push_back(by_gender("el", "la"));
@@ -392,8 +397,8 @@ void Spanish::add_statements() {
 
 }  // namespace
 
-std::vector<CellUse> spanish_cell_uses() {
-  const auto verbs = spanish_verbs();
+std::vector<CellUse> spanish_cell_uses(std::size_t max_verbs) {
+  const auto verbs = spanish_verbs(max_verbs);
   std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
   std::vector<std::string> forms(uses.size());
   for (std::size_t i = 0; i < uses.size(); ++i) {
@@ -415,6 +420,8 @@ std::vector<CellUse> spanish_cell_uses() {
   return uses;
 }
 
-void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets) { Spanish(grammar, vocabulary, targets); }
+void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
+  Spanish(grammar, vocabulary, targets, max_verbs);
+}
 
 }  // namespace minimoe::grammar

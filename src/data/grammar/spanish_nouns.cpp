@@ -13,18 +13,18 @@ constexpr SpanishNoun kNouns[] = {
     {"caballo", "caballos", false, 'A'},    {"pez", "peces", false, 'A'},       {"oveja", "ovejas", true, 'A'},
     {"casa", "casas", true, 'T'},           {"coche", "coches", false, 'T'},    {"libro", "libros", false, 'T'},
     {"mesa", "mesas", true, 'T'},           {"flor", "flores", true, 'T'},      {"llave", "llaves", true, 'T'},
-    {"mapa", "mapas", false, 'T'},          {"camión", "camiones", false, 'T'}, {"canción", "canciones", true, 'T'},
-    {"puente", "puentes", false, 'T'},      {"calle", "calles", true, 'T'},     {"luz", "luces", true, 'T'},
-    {"camisa", "camisas", true, 'T'},       {"zapato", "zapatos", false, 'T'},  {"ciudad", "ciudades", true, 'T'},
+    {"mapa", "mapas", false, 'T'},          {"camión", "camiones", false, 'T'}, {"canción", "canciones", true, 'I'},
+    {"puente", "puentes", false, 'T'},      {"calle", "calles", true, 'I'},     {"luz", "luces", true, 'T'},
+    {"camisa", "camisas", true, 'T'},       {"zapato", "zapatos", false, 'T'},  {"ciudad", "ciudades", true, 'I'},
     {"tren", "trenes", false, 'T'},
 };
 
 constexpr SpanishAdjective kAdjectives[] = {
-    {"pequeño", "pequeña", "PAT", false}, {"viejo", "vieja", "PAT", false},    {"joven", "joven", "PA", false},
+    {"pequeño", "pequeña", "PAT", false}, {"viejo", "vieja", "PATI", false},   {"joven", "joven", "PA", false},
     {"alto", "alta", "P", false},         {"fuerte", "fuerte", "PA", false},   {"simpático", "simpática", "P", false},
     {"negro", "negra", "AT", false},      {"blanco", "blanca", "AT", false},   {"rojo", "roja", "T", false},
-    {"azul", "azul", "T", false},         {"nuevo", "nueva", "T", false},      {"grande", "grande", "AT", false},
-    {"feo", "fea", "T", false},           {"feliz", "feliz", "P", false},      {"cansado", "cansada", "PA", true},
+    {"azul", "azul", "T", false},         {"nuevo", "nueva", "TI", false},     {"grande", "grande", "AT", false},
+    {"feo", "fea", "TI", false},          {"feliz", "feliz", "P", false},      {"cansado", "cansada", "PA", true},
     {"enfermo", "enferma", "PA", true},   {"contento", "contenta", "P", true},
 };
 

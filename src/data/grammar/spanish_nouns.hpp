@@ -11,7 +11,7 @@ struct SpanishNoun {
   const char* singular;
   const char* plural;
   bool is_feminine;
-  char kind;  ///< P person, A animal, T thing
+  char kind;  ///< P person, A animal, T thing, I not a thing to paint or lift
 };
 std::span<const SpanishNoun> spanish_nouns();
 

@@ -37,26 +37,29 @@ constexpr SpanishVerb kVerbs[] = {
     {"saber", "", "yo=sé;past_stem=sup;future_stem=sabr", "S", "la respuesta;la verdad;la canción"},
     {"venir", "e>ie", "yo=vengo;past_stem=vin;future_stem=vendr", "A", "a casa;a la fiesta;del mercado"},
     {"vivir", "", "", "SA", "en la ciudad;cerca|r del mar;en una casa vieja"},
+    {"visitar", "", "", "H", "el museo;la ciudad;a un amigo"},
     {"trabajar", "", "", "", "en una tienda;en casa;en la ciudad"},
     {"escribir", "", "", "", "una carta;un libro;cartas"},
     {"leer", "", "", "", "un libro;el periódico;libros"},
+    {"cantar", "", "", "H", "una canción;canciones;en la fiesta"},
     {"dormir", "o>ue", "", "A", "en el jardín;en casa;bien|r"},
     {"salir", "", "yo=salgo;future_stem=saldr", "A", "de casa;de la escuela;al jardín"},
     {"poner", "", "yo=pongo;past_stem=pus;future_stem=pondr", "",
      "el libro en la mesa;la taza en la mesa;las llaves en la caja"},
     {"jugar", "u>ue", "", "A", "en el parque;en el jardín;con una pelota"},
     {"beber", "", "", "A", "agua;leche;del río"},
+    {"recibir", "", "", "H", "una carta;un regalo;flores"},
     {"comprar", "", "", "", "una camisa;zapatos;pan;un paraguas"},
     {"estudiar", "", "", "", "historia;en casa;para el examen"},
     {"llegar", "", "", "A", "a casa;al puente;tarde|r"},
     {"buscar", "", "", "A", "las llaves;agua;una casa nueva"},
+    {"limpiar", "", "", "H", "la casa;la mesa;las ventanas"},
     {"pensar", "e>ie", "", "", "en el mar;en la comida;en un viaje"},
     {"conocer", "", "yo=conozco", "S", "la ciudad;el camino;la canción"},
     {"pedir", "e>i", "", "", "un café;agua;la cuenta"},
     {"volver", "o>ue", "", "A", "a casa;del parque;tarde|r"},
     {"empezar", "e>ie", "", "", "el trabajo;el libro;la clase"},
     {"encontrar", "o>ue", "", "", "las llaves;un paraguas;la respuesta"},
-    {"visitar", "", "", "H", "el museo;la ciudad;a un amigo"},
     {"aprender", "", "", "", "inglés;una canción;historia"},
     {"entender", "e>ie", "", "S", "la pregunta;la historia;el problema"},
     {"cerrar", "e>ie", "", "", "la puerta;la ventana;la caja"},
@@ -65,8 +68,6 @@ constexpr SpanishVerb kVerbs[] = {
      "present=oigo oyes oye oímos oís oyen;past=oí oíste oyó oímos oísteis oyeron;"
      "imperfect=oía oías oía oíamos oíais oían;future_stem=oir",
      "A", "la música;un pájaro;una canción"},
-    {"cantar", "", "", "H", "una canción;canciones;en la fiesta"},
-    {"limpiar", "", "", "H", "la casa;la mesa;las ventanas"},
     {"bailar", "", "", "H", "en la fiesta;con un amigo;bien|r"},
     {"cocinar", "", "", "H", "la sopa;en casa;pescado"},
     {"mirar", "", "", "A", "los pájaros;el mar;una película"},
@@ -85,7 +86,6 @@ constexpr SpanishVerb kVerbs[] = {
     {"repetir", "e>i", "", "", "la pregunta;la canción;el examen"},
     {"explicar", "", "", "", "el problema;la respuesta;la historia"},
     {"pintar", "", "", "H", "un cuadro;la puerta;la casa"},
-    {"recibir", "", "", "H", "una carta;un regalo;flores"},
 };
 
 using Row = std::array<const char*, kNumPersons>;
@@ -165,7 +165,10 @@ std::string past(const SpanishVerb& verb, const std::string& stem, std::size_t c
 
 }  // namespace
 
-std::span<const SpanishVerb> spanish_verbs() { return kVerbs; }
+std::span<const SpanishVerb> spanish_verbs(std::size_t max_verbs) {
+  const std::span<const SpanishVerb> all = kVerbs;
+  return max_verbs == 0 ? all : all.first(std::min(max_verbs, all.size()));
+}
 
 std::string spanish_form(const SpanishVerb& verb, Tense tense, Person person) {
   const std::string infinitive = verb.infinitive;

@@ -19,8 +19,8 @@ struct SpanishVerb {
   bool has(char flag) const { return std::string_view(flags).find(flag) != std::string_view::npos; }
 };
 
-/// By falling frequency.
-std::span<const SpanishVerb> spanish_verbs();
+/// By falling frequency; the first `max_verbs`, 0: all.
+std::span<const SpanishVerb> spanish_verbs(std::size_t max_verbs = 0);
 
 /// Present, past (pretérito), imperfect or future: "empiezo", "busqué", "leía", "tendréis".
 std::string spanish_form(const SpanishVerb& verb, Tense tense, Person person);

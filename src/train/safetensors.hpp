@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The safetensors format: u64 little-endian header length, a JSON header, one buffer without holes or overlaps.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "minimoe/core/error.hpp"
+
+namespace minimoe {
+
+struct JsonValue;
+
+enum class TensorType { kF32, kF64 };
+template <class T>
+inline constexpr TensorType kTensorType = std::is_same_v<T, float> ? TensorType::kF32 : TensorType::kF64;
+
+std::size_t tensor_type_size(TensorType type);
+/// "F32"
+const char* tensor_type_name(TensorType type);
+
+using TextMap = std::map<std::string, std::string>;
+
+struct TensorToWrite {
+  std::string name;
+  TensorType type = TensorType::kF32;
+  std::vector<std::size_t> shape;  ///< empty: a scalar
+  const void* data = nullptr;
+};
+
+/// Writes `path` atomically (see AtomicFile). The bytes depend on the arguments only, not on the order of tensors: by
+/// descending element size, then name. "format": "pt" is added to the metadata.
+/// @throws Error(kIo); Error(kInvalidArgument) for an empty, reserved or repeated name, or one that is not UTF-8.
+void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors, TextMap metadata);
+
+/// An open file whose header has been checked in full; data is read on demand.
+class SafetensorsFile {
+ public:
+  struct Entry {
+    std::string name;
+    TensorType type = TensorType::kF32;
+    std::vector<std::size_t> shape;
+    std::uint64_t begin = 0, end = 0;  ///< bytes of the file
+  };
+
+  /// @throws Error(kIo); Error(kCorruptFile) naming file, tensor, what came and what is allowed; Error(kUnsupported)
+  /// naming every tensor of a type other than F32 and F64.
+  explicit SafetensorsFile(const std::string& path);
+  ~SafetensorsFile();
+  SafetensorsFile(const SafetensorsFile&) = delete;
+  SafetensorsFile& operator=(const SafetensorsFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  const TextMap& metadata() const { return metadata_; }
+  const std::vector<Entry>& entries() const { return entries_; }  ///< by name
+  const Entry* find(const std::string& name) const;               ///< null when there is none
+
+  /// Copies a tensor's end - begin bytes to `data`, without another copy in between.
+  void read(const Entry& entry, void* data) const;
+
+ private:
+  void read_bytes(std::uint64_t offset, void* data, std::uint64_t size, const std::string& what) const;
+  void parse_header(const std::string& header, std::uint64_t buffer_begin, std::uint64_t buffer_size);
+  void parse_metadata(const JsonValue& value);
+  void parse_entry(const std::string& name, const JsonValue& value, std::uint64_t buffer_begin,
+                   std::uint64_t buffer_size);
+  void check_layout(std::uint64_t buffer_begin, std::uint64_t buffer_size);
+  [[noreturn]] void corrupt(const std::string& message) const;
+
+  std::string path_;
+  int descriptor_ = -1;
+  TextMap metadata_;
+  std::vector<Entry> entries_;
+};
+
+struct TensorToRead {
+  std::string name;
+  TensorType type = TensorType::kF32;
+  std::vector<std::size_t> shape;
+  void* data = nullptr;
+};
+
+/// Fills every target. Nothing is touched unless the file has each with its type and shape, and no tensor beside them
+/// and those whose name begins with `ignored_prefix` (empty: none).
+/// @throws Error(kCorruptFile) naming the missing, extra and misshapen tensors (at most ten). Only an Error(kIo), from
+/// a disk that fails while being read, leaves targets half filled.
+void read_tensors(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
+                  const std::string& ignored_prefix = {});
+
+}  // namespace minimoe

@@ -55,6 +55,13 @@ struct Window {
   std::vector<std::uint8_t> classes;  ///< as many, or empty
 };
 
+/// A sentence of a generated corpus, with its end token.
+struct Sentence {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> classes;
+  std::string kind;  ///< of drill
+};
+
 /// Where tokens come from. Copies share one dataset.
 class Dataset {
  public:
@@ -79,6 +86,8 @@ class Dataset {
   std::uint64_t num_eval_windows(const std::string& split, std::size_t seq_len) const;
   Window train_window(std::uint64_t seed, std::uint64_t index, std::size_t seq_len) const;
   Window eval_window(const std::string& split, std::uint64_t index, std::size_t seq_len) const;
+  /// Empty when the dataset is not made of addressable sentences. The evaluation splits ignore the seed.
+  std::optional<Sentence> sentence(const std::string& split, std::uint64_t index, std::uint64_t seed) const;
   /// Nats a token; see TokenSource::entropy_floor.
   std::optional<double> entropy_floor(const std::string& split, std::size_t seq_len, std::uint64_t num_windows) const;
 

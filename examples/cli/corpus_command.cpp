@@ -12,12 +12,16 @@ namespace cli {
 namespace {
 
 constexpr std::uint64_t kFloorWindows = 200;
+constexpr std::size_t kDefaultWindow = 64;
 
 struct CorpusFlags {
   ConfigOptions config;
   std::string split;
-  std::uint64_t index = 0, count = 1, seed = 36000, seq_len = 64;
+  std::uint64_t index = 0, count = 1, seed = 36000;
+  std::uint64_t seq_len = 0;  ///< 0: sentences where there are any
   bool classes = false, vocabulary = false, json = false;
+
+  std::size_t window() const { return seq_len == 0 ? kDefaultWindow : seq_len; }
 };
 
 void print_vocabulary(const core::Dataset& dataset, const Json& info, bool as_json) {
@@ -32,41 +36,50 @@ void print_vocabulary(const core::Dataset& dataset, const Json& info, bool as_js
   if (as_json) std::printf("%s\n", json_text(words).c_str());
 }
 
-Json window_json(const core::Dataset& dataset, const core::Window& window, std::uint64_t index, const Json& names,
-                 bool classes) {
-  Json json = {{"index", index}, {"text", dataset.decode(window.tokens)}, {"tokens", window.tokens}};
-  if (classes && !window.classes.empty()) {
-    Json list = Json::array();
-    for (const std::uint8_t c : window.classes) list.push_back(names.at(c));
-    json["classes"] = list;
+// One sentence or one window.
+struct Piece {
+  std::vector<std::int32_t> tokens;
+  std::vector<std::uint8_t> classes;
+  std::string kind;
+};
+
+Piece piece_at(const CorpusFlags& o, const core::Dataset& dataset, std::uint64_t index) {
+  if (o.seq_len == 0) {
+    const std::optional<core::Sentence> sentence = dataset.sentence(o.split, index, o.seed);
+    if (sentence) return {sentence->tokens, sentence->classes, sentence->kind};
   }
-  return json;
+  const core::Window window = o.split == "train" ? dataset.train_window(o.seed, index, o.window())
+                                                 : dataset.eval_window(o.split, index, o.window());
+  return {window.tokens, window.classes, ""};
 }
 
-int print_windows(const CorpusFlags& o, const core::Dataset& dataset, const Json& info) {
-  if (o.classes && info.at("class_names").empty()) {
+int print_pieces(const CorpusFlags& o, const core::Dataset& dataset, const Json& info) {
+  const Json& names = info.at("class_names");
+  if (o.classes && names.empty()) {
     throw BadInput("--classes: " + info.at("name").get<std::string>() + " has no token classes");
   }
-  Json windows = Json::array();
-  for (std::uint64_t i = o.index; i < o.index + o.count; ++i) {
-    const core::Window window =
-        o.split == "train" ? dataset.train_window(o.seed, i, o.seq_len) : dataset.eval_window(o.split, i, o.seq_len);
-    const Json json = window_json(dataset, window, i, info.at("class_names"), o.classes);
+  Json pieces = Json::array();
+  for (std::uint64_t i = o.index; i - o.index < o.count; ++i) {
+    const Piece piece = piece_at(o, dataset, i);
+    const std::string text = dataset.decode(piece.tokens);
     if (o.json) {
-      windows.push_back(json);
-      continue;
+      Json json = {{"index", i}, {"text", text}, {"tokens", piece.tokens}};
+      if (!piece.kind.empty()) json["kind"] = piece.kind;
+      if (o.classes) {
+        for (const std::uint8_t c : piece.classes) json["classes"].push_back(names.at(c));
+      }
+      pieces.push_back(json);
+    } else if (o.classes) {
+      for (std::size_t t = 0; t < piece.tokens.size(); ++t) {
+        std::printf("%s\t%s\n", json_text(dataset.token_text(piece.tokens[t])).c_str(),
+                    names.at(piece.classes.at(t)).get<std::string>().c_str());
+      }
+      std::printf("\n");
+    } else {
+      std::printf("%s%s", text.c_str(), text.empty() || text.back() != '\n' ? "\n" : "");
     }
-    if (!o.classes) {
-      std::printf("%s\n", dataset.decode(window.tokens).c_str());
-      continue;
-    }
-    for (std::size_t t = 0; t < window.tokens.size(); ++t) {
-      std::printf("%s\t%s\n", dataset.token_text(window.tokens[t]).c_str(),
-                  json.at("classes").at(t).get<std::string>().c_str());
-    }
-    std::printf("\n");
   }
-  if (o.json) std::printf("%s\n", json_text({{"split", o.split}, {"windows", windows}}).c_str());
+  if (o.json) std::printf("%s\n", json_text({{"split", o.split}, {"sentences", pieces}}).c_str());
   return kOk;
 }
 
@@ -78,17 +91,17 @@ int corpus(const CorpusFlags& o) {
     return kOk;
   }
   if (!o.split.empty()) {
-    if (o.split != "train") dataset.num_eval_windows(o.split, o.seq_len);  // refuses an unknown split
-    return print_windows(o, dataset, info);
+    dataset.num_eval_windows(o.split, o.window());  // refuses an unknown split
+    return print_pieces(o, dataset, info);
   }
   Json sizes = Json::object();
-  for (const std::string& split : evaluation_splits(dataset, o.seq_len)) {
-    sizes[split] = dataset.num_eval_windows(split, o.seq_len);
+  for (const std::string& split : evaluation_splits(dataset, o.window())) {
+    sizes[split] = dataset.num_eval_windows(split, o.window());
   }
-  const Json floors = entropy_floors(dataset, o.seq_len, kFloorWindows);
+  const Json floors = entropy_floors(dataset, o.window(), kFloorWindows);
   if (o.json) {
     Json document = info;
-    document.update({{"seq_len", o.seq_len},
+    document.update({{"seq_len", o.window()},
                      {"eval_windows", sizes},
                      {"entropy_floor", floors},
                      {"entropy_floor_windows", kFloorWindows}});
@@ -99,7 +112,7 @@ int corpus(const CorpusFlags& o) {
               info.at("sha256").get<std::string>().c_str(), info.at("vocab_size").dump().c_str(),
               bytes_text(info.at("memory_bytes").get<double>()).c_str());
   for (const auto& [split, windows] : sizes.items()) {
-    std::printf("windows of %llu tokens in %s: %s\n", static_cast<unsigned long long>(o.seq_len), split.c_str(),
+    std::printf("windows of %llu tokens in %s: %s\n", static_cast<unsigned long long>(o.window()), split.c_str(),
                 windows.dump().c_str());
   }
   for (const auto& [split, floor] : floors.items()) {
@@ -117,18 +130,20 @@ int corpus(const CorpusFlags& o) {
 
 void add_corpus_command(CLI::App& program, Action& action) {
   const auto o = std::make_shared<CorpusFlags>();
-  CLI::App* command = program.add_subcommand("corpus", "Describe a corpus, or print its windows by split and index");
+  CLI::App* command = program.add_subcommand("corpus", "Describe a corpus, or print its sentences by split and index");
   o->config.add_to(*command, ConfigScope::kData);
-  command->add_option("--split", o->split, "print windows of train, val, held-out-verbs or held-out-combinations")
-      ->group("Windows");
-  command->add_option("--index", o->index, "first window (default 0)")->group("Windows");
-  command->add_option("--count", o->count, "windows (default 1)")->check(CLI::Range(1, 1 << 30))->group("Windows");
-  command->add_option("--seq-len", o->seq_len, "tokens of a window, its last target excluded (default 64)")
+  command
+      ->add_option("--split", o->split,
+                   "print sentences (of a file: windows) of train, val, held-out-verbs or held-out-combinations")
+      ->group("Sentences");
+  command->add_option("--index", o->index, "the first (default 0)")->group("Sentences");
+  command->add_option("--count", o->count, "how many (default 1)")->check(CLI::Range(1, 1 << 30))->group("Sentences");
+  command->add_option("--seq-len", o->seq_len, "print windows of this many tokens, and one more, instead of sentences")
       ->check(CLI::Range(1, 1 << 20))
-      ->group("Windows");
-  command->add_option("--seed", o->seed, "of train windows (default 36000)")->group("Windows");
-  command->add_flag("--classes", o->classes, "one token a line, with its class")->group("Windows");
-  command->add_flag("--vocabulary", o->vocabulary, "print every token id with its text")->group("Windows");
+      ->group("Sentences");
+  command->add_option("--seed", o->seed, "of train (default 36000)")->group("Sentences");
+  command->add_flag("--classes", o->classes, "one token a line, with its class")->group("Sentences");
+  command->add_flag("--vocabulary", o->vocabulary, "print every token id with its text")->group("Sentences");
   command->add_flag("--json", o->json, "print one JSON document");
   command->callback([o, &action] { action = [o] { return corpus(*o); }; });
 }

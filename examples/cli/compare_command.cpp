@@ -124,8 +124,7 @@ int compare(const CompareOptions& o) {
   comparison.variants = comparison_variants(config, exec);
   comparison.config = config;
   comparison.results.resize(comparison.variants.size());
-  const Json data = Json::parse(dataset.info());
-  comparison.corpus = {{"name", data.at("name")}, {"sha256", data.at("sha256")}, {"vocab_size", data.at("vocab_size")}};
+  comparison.corpus = corpus_identity(dataset);
   comparison.evaluation = {{"max_windows", o.evaluation.max_windows}, {"max_probes", o.evaluation.max_probes}};
   for (const Variant& variant : comparison.variants) require_memory(variant.costs);
 
@@ -160,7 +159,7 @@ int compare(const CompareOptions& o) {
       if (variant.title == "moe" && !o.json) request.log = stdout;
       if (o.resume) {
         const EarlierRun earlier = earlier_run(RunDirectory(request.directory), request.config);
-        if (!earlier.result.is_null()) {
+        if (!earlier.result.is_null() && earlier.result.value("corpus", Json()) == comparison.corpus) {
           comparison.results[v].push_back(earlier.result);
           continue;
         }
@@ -169,7 +168,8 @@ int compare(const CompareOptions& o) {
       if (request.log) std::printf("# %s\n", request.label.c_str());
       TrainingRun run(std::move(request));
       if (!begun) {
-        RunDirectory(out).begin(protocol);
+        make_directories(out);
+        write_file_atomically(out / "config.json", json_text(protocol, 2) + "\n");
         std::error_code error;
         fs::remove(out / "manifest.json", error);
         begun = true;

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kMaxMetricsBytes = std::size_t{1} << 32;
 
+}  // namespace
+
 void make_directories(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
@@ -23,8 +25,6 @@ void make_directories(const fs::path& path) {
                    (error ? error.message() : std::string("a file has this name")));
   }
 }
-
-}  // namespace
 
 void refuse_existing_outputs(const fs::path& directory, bool allowed, const std::string& remedy) {
   std::error_code error;
@@ -40,8 +40,9 @@ RunDirectory::~RunDirectory() {
   if (metrics_file_) std::fclose(metrics_file_);
 }
 
-void RunDirectory::begin(const Json& config) {
+void RunDirectory::begin(const Json& config, const Json& corpus) {
   make_directories(path_);
+  write_file_atomically(this->corpus(), json_text(corpus, 2) + "\n");
   write_file_atomically(this->config(), json_text(config, 2) + "\n");
   for (const fs::path& old : {checkpoint(), result()}) {
     std::error_code error;
@@ -51,7 +52,12 @@ void RunDirectory::begin(const Json& config) {
   open_metrics("w");
 }
 
-std::vector<Json> RunDirectory::resume(std::int64_t step) {
+std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& corpus) {
+  const Json before = Json::parse(read_whole_file(this->corpus(), kMaxMetricsBytes), nullptr, false);
+  if (before != corpus) {
+    throw BadInput("--resume: the data is " + json_text(corpus) + ", but " + this->corpus().string() + " says " +
+                   json_text(before));
+  }
   const std::string text = read_whole_file(metrics(), kMaxMetricsBytes);
   std::vector<Json> lines;
   std::size_t begin = 0;

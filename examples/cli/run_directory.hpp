@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of one run: config.json, metrics.jsonl (a line a step), checkpoint.safetensors, result.json.
+// The files of one run: config.json, corpus.json (name and hash of the data), metrics.jsonl (a line a step),
+// checkpoint.safetensors, result.json.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,9 @@ namespace cli {
 /// Throws BadInput when `directory` holds outputs of this program, unless `allowed`.
 void refuse_existing_outputs(const std::filesystem::path& directory, bool allowed, const std::string& remedy);
 
+/// Makes `path` and what is missing above it. @throws BadInput.
+void make_directories(const std::filesystem::path& path);
+
 class RunDirectory {
  public:
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
@@ -26,13 +30,14 @@ class RunDirectory {
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path result() const { return path_ / "result.json"; }
+  std::filesystem::path corpus() const { return path_ / "corpus.json"; }
 
-  /// Makes the directory, writes the configuration, and removes what an earlier run left. The first call that touches
-  /// anything. @throws BadInput.
-  void begin(const Json& config);
+  /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
+  /// The first call that touches anything. @throws BadInput.
+  void begin(const Json& config, const Json& corpus);
   /// Cuts metrics.jsonl back to `step` lines and continues it. @return those lines. @throws BadInput when the lines
-  /// 1 .. step are not there.
-  std::vector<Json> resume(std::int64_t step);
+  /// 1 .. step are not there, or when the data is no longer what the run began with.
+  std::vector<Json> resume(std::int64_t step, const Json& corpus);
 
   /// One line of metrics.jsonl. @throws RunFailed.
   void append(const Json& line);

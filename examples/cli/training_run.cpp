@@ -28,11 +28,12 @@ TrainingRun::TrainingRun(RunRequest request)
 }
 
 void TrainingRun::begin() {
+  const Json corpus = corpus_identity(request_.dataset);
   if (!request_.resume) {
-    files_.begin(request_.config);
+    files_.begin(request_.config, corpus);
     return;
   }
-  for (const Json& line : files_.resume(trainer_.step())) take(line);
+  for (const Json& line : files_.resume(trainer_.step(), corpus)) take(line);
 }
 
 void TrainingRun::take(const Json& line) {
@@ -146,27 +147,30 @@ void TrainingRun::finish() {
     splits[split] = evaluate_split(trainer_, model_, request_.dataset, split, request_.evaluation, request_.floors);
   }
   const Json& val = splits.at("val");
-  const Json data = Json::parse(request_.dataset.info());
-  result_ = {
-      {"version", core::version()},
-      {"steps", trainer_.step()},
-      {"seed", request_.config.at("train").at("seed")},
-      {"train_loss", train_loss()},
-      {"val_loss", val.at("loss")},
-      {"val_perplexity", val.at("perplexity")},
-      {"entropy_floor", request_.floors},
-      {"splits", splits},
-      {"wall_time_s", wall_},
-      {"cpu_time_s", cpu_},
-      {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
-      {"costs", run_costs(request_.config, request_.exec)},
-      {"corpus", {{"name", data.at("name")}, {"sha256", data.at("sha256")}, {"vocab_size", data.at("vocab_size")}}},
-      {"exec", Json::parse(model_.exec_info())}};
+  result_ = {{"version", core::version()},
+             {"steps", trainer_.step()},
+             {"seed", request_.config.at("train").at("seed")},
+             {"train_loss", train_loss()},
+             {"val_loss", val.at("loss")},
+             {"val_perplexity", val.at("perplexity")},
+             {"entropy_floor", request_.floors},
+             {"splits", splits},
+             {"wall_time_s", wall_},
+             {"cpu_time_s", cpu_},
+             {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
+             {"costs", run_costs(request_.config, request_.exec)},
+             {"corpus", corpus_identity(request_.dataset)},
+             {"exec", Json::parse(model_.exec_info())}};
   try {
     write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
   } catch (const BadInput& error) {
     throw RunFailed(error.what());
   }
+}
+
+Json corpus_identity(const core::Dataset& dataset) {
+  const Json info = Json::parse(dataset.info());
+  return {{"name", info.at("name")}, {"sha256", info.at("sha256")}, {"vocab_size", info.at("vocab_size")}};
 }
 
 std::string log_header(const Json& config) {

@@ -62,6 +62,9 @@ class TrainingRun {
   Json result_;
 };
 
+/// {"name", "sha256", "vocab_size"}
+Json corpus_identity(const core::Dataset& dataset);
+
 /// Says in one line what the numbers of the log lines are.
 std::string log_header(const Json& config);
 

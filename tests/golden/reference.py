@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+torch.set_default_dtype(torch.float64)  # a quotient of integers would be float32
+
 
 def rope(x_BSHd, theta, pairing):
     seq_len, d = x_BSHd.shape[1], x_BSHd.shape[3]

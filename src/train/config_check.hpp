@@ -76,7 +76,7 @@ class FieldChecker {
     }
   }
   void enter(const char* key) { path_ = join_path(path_, key); }
-  void leave() { path_.erase(std::min(path_.rfind('.'), path_.size())); }
+  void leave() { path_.erase(path_.find('.') == std::string::npos ? 0 : path_.rfind('.')); }
 
  private:
   template <class Value>

@@ -50,8 +50,8 @@ std::vector<std::string> RunConfig::problems() const {
   if (problems.empty()) {
     const auto check = [&](const char* what, double count) {
       if (count > config::kMaxElements) {
-        problems.push_back(concat(what, config::real_text(count), ", allowed at most ",
-                                  config::real_text(config::kMaxElements), " (this many bytes cannot be addressed)"));
+        problems.push_back(concat(what, count, ", allowed at most ", config::real_text(config::kMaxElements),
+                                  " (this many bytes cannot be addressed)"));
       }
     };
     check("model: number of parameters is about ", parameter_count(model));

@@ -91,7 +91,7 @@ class KeyLister {
     add(key, "a list of: " + config::word_range(allowed), meaning);
   }
   void enter(const char* key) { path_ = join_path(path_, key); }
-  void leave() { path_.erase(std::min(path_.rfind('.'), path_.size())); }
+  void leave() { path_.erase(path_.find('.') == std::string::npos ? 0 : path_.rfind('.')); }
 
  private:
   void add(const char* key, std::string type, const char* meaning) {

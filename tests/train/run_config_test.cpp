@@ -164,7 +164,7 @@ TEST_CASE("run_config: each broken text is refused with its place, what came and
       {"\"model\"", {"\"model\" (a string)"}},
       {"{", {"line 1, column 2"}},
       {"{\n  \"model\": {\n    \"d_model\" 64\n  }\n}", {"line 3, column 16"}},
-      {"{\"model\": {}} trailing", {"line 1, column 15"}},
+      {"{\"model\": {}} trailing", {"line 1, column 17"}},
       {"{\"model\": {},}", {"line 1, column 14"}},
       {"{model: {}}", {"line 1, column 2"}},
       {"{'model': {}}", {"line 1"}},

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "minimoe/train/checkpoint.hpp"
+
+#include <limits>
+
+#include "train/config_difference.hpp"
+#include "train/safetensors.hpp"
+#include "train/strict_json.hpp"
+
+namespace minimoe {
+namespace {
+
+constexpr const char* kConfigKey = "minimoe.config";
+constexpr const char* kStateKey = "minimoe.state";
+constexpr const char* kOptimizerPrefix = "optimizer.";
+constexpr const char* kMoment1Prefix = "optimizer.moment1.";
+constexpr const char* kMoment2Prefix = "optimizer.moment2.";
+
+struct CheckpointState {
+  std::int64_t step = 0;
+  std::uint64_t seed = 0;
+};
+
+[[noreturn]] void corrupt(const SafetensorsFile& file, const std::string& message) {
+  throw Error(ErrorCode::kCorruptFile, concat(file.path(), ": ", message));
+}
+
+const std::string& metadata_text(const SafetensorsFile& file, const char* key) {
+  const auto at = file.metadata().find(key);
+  if (at == file.metadata().end()) corrupt(file, concat("no ", key, " in its metadata: not a checkpoint of minimoe"));
+  return at->second;
+}
+
+RunConfig read_config(const SafetensorsFile& file) {
+  try {
+    return parse_run_config(metadata_text(file, kConfigKey));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kInvalidArgument) throw;
+    corrupt(file, concat(kConfigKey, ": ", error.what()));
+  }
+}
+
+CheckpointState read_state(const SafetensorsFile& file) {
+  const std::string where = concat(file.path(), ": ", kStateKey);
+  const JsonText json = read_json(metadata_text(file, kStateKey), where, ErrorCode::kCorruptFile);
+  const JsonValue *step = json.root.find("step"), *seed = json.root.find("seed");
+  const bool complete = json.duplicate_keys.empty() && json.root.keys.size() == 2 && step && seed;
+  if (!complete) corrupt(file, concat(kStateKey, ": allowed an object with step and seed"));
+  constexpr std::uint64_t kMaxStep = std::numeric_limits<std::int64_t>::max();
+  if (step->kind != JsonValue::Kind::kUnsigned || step->integer > kMaxStep) {
+    corrupt(file, concat(kStateKey, ".step: ", step->description(), ", allowed an integer 0..", kMaxStep));
+  }
+  if (seed->kind != JsonValue::Kind::kUnsigned) {
+    corrupt(file, concat(kStateKey, ".seed: ", seed->description(), ", allowed an integer 0..", ~std::uint64_t{0}));
+  }
+  return {static_cast<std::int64_t>(step->integer), seed->integer};
+}
+
+/// Keys that decide what the stored tensors mean, and which windows come next. The rest (rates, the length of the
+/// schedule, data) is the caller's to change.
+bool fixes_the_run(const std::string& key) {
+  return key.rfind("model.", 0) == 0 || key == "train.seed" || key == "train.batch_size" || key == "train.seq_len" ||
+         key == "train.accumulation_steps";
+}
+
+void check_same_run(const SafetensorsFile& file, const RunConfig& stored, const ModelConfig& model,
+                    const TrainConfig& train) {
+  RunConfig current = stored;
+  current.model = model;
+  current.train = train;
+  std::string message;
+  for (const KeyDifference& difference : compare_configs(stored, current)) {
+    if (!fixes_the_run(difference.key)) continue;
+    message += concat(message.empty() ? "" : "; ", difference.key, ": ", difference.left, " in the checkpoint, ",
+                      difference.right, " here");
+  }
+  require(message.empty(), file.path(), ": the run differs: ", message);
+}
+
+template <class T>
+std::vector<TensorToRead> model_targets(MiniGPT<T>& model) {
+  std::vector<TensorToRead> targets;
+  for (const ParameterRef<T>& p : model.parameters()) targets.push_back({p.name, kTensorType<T>, p.shape, p.value});
+  return targets;
+}
+
+}  // namespace
+
+template <class T>
+void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T>& model, Trainer<T>& trainer) {
+  // What runs is what is written: config.model.vocab_size may be 0, "that of the data".
+  RunConfig stored = config;
+  stored.model = model.config();
+  stored.train = trainer.config();
+  const typename Trainer<T>::State& state = trainer.state();
+
+  std::vector<TensorToWrite> tensors;
+  for (const ParameterRef<T>& p : model.parameters()) tensors.push_back({p.name, kTensorType<T>, p.shape, p.value});
+  for (std::size_t i = 0; i < state.weights.size(); ++i) {
+    const ParameterRef<T>& p = state.weights[i];
+    tensors.push_back({kMoment1Prefix + p.name, kTensorType<T>, p.shape, state.moment1[i].data()});
+    tensors.push_back({kMoment2Prefix + p.name, kTensorType<T>, p.shape, state.moment2[i].data()});
+  }
+  write_safetensors(path, std::move(tensors),
+                    {{kConfigKey, run_config_json(stored)},
+                     {kStateKey, concat("{\"step\":", state.step, ",\"seed\":", stored.train.seed, "}")}});
+}
+
+RunConfig read_checkpoint_config(const std::string& path) { return read_config(SafetensorsFile(path)); }
+
+std::int64_t read_checkpoint_step(const std::string& path) { return read_state(SafetensorsFile(path)).step; }
+
+template <class T>
+void load_weights(const std::string& path, MiniGPT<T>& model) {
+  const SafetensorsFile file(path);
+  read_tensors(file, model_targets(model), kOptimizerPrefix);
+}
+
+template <class T>
+void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& trainer) {
+  const SafetensorsFile file(path);
+  const CheckpointState stored = read_state(file);
+  const RunConfig config = read_config(file);
+  if (stored.seed != config.train.seed) {
+    corrupt(file, concat(kStateKey, ".seed is ", stored.seed, ", train.seed of its configuration ", config.train.seed));
+  }
+  check_same_run(file, config, model.config(), trainer.config());
+
+  typename Trainer<T>::State& state = trainer.state();
+  std::vector<TensorToRead> targets = model_targets(model);
+  for (std::size_t i = 0; i < state.weights.size(); ++i) {
+    const ParameterRef<T>& p = state.weights[i];
+    targets.push_back({kMoment1Prefix + p.name, kTensorType<T>, p.shape, state.moment1[i].data()});
+    targets.push_back({kMoment2Prefix + p.name, kTensorType<T>, p.shape, state.moment2[i].data()});
+  }
+  read_tensors(file, targets);
+  state.step = stored.step;
+}
+
+#define MINIMOE_INSTANTIATE(T)                                                                   \
+  template void save_checkpoint(const std::string&, const RunConfig&, MiniGPT<T>&, Trainer<T>&); \
+  template void load_weights(const std::string&, MiniGPT<T>&);                                   \
+  template void resume_checkpoint(const std::string&, MiniGPT<T>&, Trainer<T>&);
+MINIMOE_INSTANTIATE(float)
+MINIMOE_INSTANTIATE(double)
+#undef MINIMOE_INSTANTIATE
+
+}  // namespace minimoe

@@ -36,6 +36,7 @@ apt() {
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null >&2
 }
 # The package lists are fetched only when they are absent or, shown by a failed installation, out of date.
+ls /var/lib/apt/lists 2>/dev/null | grep -q _Packages || apt update
 apt install -y --no-install-recommends $missing || {
   apt update
   apt install -y --no-install-recommends $missing

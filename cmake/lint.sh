@@ -6,8 +6,9 @@ set -eu
 build=$1
 jobs=$2
 all=${3:-}
+failed=0
 
-git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' '*.hpp' | xargs -r clang-format-14 --dry-run -Werror
+git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp' '*.hpp' | xargs -r clang-format-14 --dry-run -Werror || failed=1
 
 base=$(git merge-base HEAD origin/main 2>/dev/null || git merge-base HEAD main 2>/dev/null || true)
 if [ -n "$all" ] || [ -z "$base" ]; then
@@ -17,5 +18,6 @@ else
 fi
 # Only what this configuration compiles has a compile command.
 compiled=$(for source in $sources; do grep -qF "/$source\"" "$build/compile_commands.json" && echo "$source"; done || true)
-[ -z "$compiled" ] || echo "$compiled" | xargs -P "$jobs" -n 1 clang-tidy-14 --quiet -p "$build"
-echo "lint: clang-format clean, clang-tidy clean on $(echo "$compiled" | grep -c . || true) sources"
+[ -z "$compiled" ] || echo "$compiled" | xargs -P "$jobs" -n 1 clang-tidy-14 --quiet -p "$build" || failed=1
+echo "lint: clang-format on all files, clang-tidy on $(echo "$compiled" | grep -c . || true) sources"
+exit $failed

@@ -63,7 +63,7 @@ Split split(const GemmKernels<T>& kernels, std::size_t M, std::size_t N, std::si
 template <class T>
 bool worth_copying(const GemmKernels<T>& kernels, const Operand<T>& a, std::size_t N) {
   const std::size_t stride = a.column_stride == 1 ? a.row_stride : a.column_stride;
-  return stride * sizeof(T) >= 512 && N > kernels.columns;
+  return stride * sizeof(T) >= 2048 && N > kernels.columns;
 }
 
 template <class T>

@@ -14,10 +14,11 @@ namespace {
 // Queries per tile, and keys per block of the products that sum over keys. A query's output is a sum over blocks of
 // keys counted from 0, in which masked keys are exact zeros: it depends on the keys up to the query and on nothing
 // else.
-constexpr std::size_t kQueryTile = 24;
+constexpr std::size_t kQueryTile = 32;
 constexpr std::size_t kKeyBlock = 32;
 // Bounds for every instruction set, so that the scratch size is a function of the shape alone.
 constexpr std::size_t kMaxPadding = 32;
+static_assert(kMaxPadding % kKeyBlock == 0);
 
 std::size_t round_up(std::size_t n, std::size_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 

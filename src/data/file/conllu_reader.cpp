@@ -154,13 +154,13 @@ bool ConlluReader::read_line(std::string_view line) {
   const std::size_t mark = id.find_first_of("-.");
   const std::optional<std::size_t> first = number(id.substr(0, mark));
   const std::size_t next_id = num_words_ + 1;
-  if (mark != id.npos) {
+  if (mark != std::string_view::npos) {
     const bool range = id[mark] == '-';
     const std::optional<std::size_t> second = number(id.substr(mark + 1));
     if (range && first == next_id && second && *second >= *first) return false;
     if (!range && first == num_words_ && second && *second >= 1) return false;
   }
-  if (mark != id.npos || first != next_id) {
+  if (mark != std::string_view::npos || first != next_id) {
     refuse("ID is ", shown(id), ", expected ", next_id, ", a range ", next_id, "-N or an empty node ", num_words_,
            ".N");
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "data/file/windowed_source.hpp"
 
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -74,7 +75,7 @@ const std::vector<std::string>& WindowedSource::class_names() const {
 std::string WindowedSource::name() const { return std::filesystem::path(identity_.path).filename().string(); }
 
 std::size_t num_validation(std::size_t total, double val_fraction) {
-  return static_cast<std::size_t>(static_cast<double>(total) * val_fraction + 0.5);
+  return static_cast<std::size_t>(std::llround(static_cast<double>(total) * val_fraction));
 }
 
 }  // namespace minimoe

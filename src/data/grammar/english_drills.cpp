@@ -392,23 +392,6 @@ void English::add_statements() {
 
 }  // namespace
 
-std::vector<CellUse> english_cell_uses(std::size_t max_verbs) {
-  const auto verbs = english_verbs(max_verbs);
-  std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
-  std::vector<std::string> forms(uses.size());
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    const Cell cell = Cell::at(i);
-    const EnglishVerb& verb = verbs[cell.verb];
-    if (cell.tense == Tense::kImperfect || cell.person == Person::kSecondPlural) continue;
-    uses[i] = cell.tense == Tense::kPast && verb.has('H') ? kHeldOutVerb : kShown;
-    // be stands in sentences about nouns too, and have is an auxiliary: both are shown everywhere.
-    if (std::string_view(verb.base) == "be" || std::string_view(verb.base) == "have") continue;
-    for (const auto& [word, token_class] : english_plain(verb, cell.tense, cell.person)) forms[i] += word + " ";
-  }
-  hold_out_combinations(uses, forms, 16, "corpus.combinations.english");
-  return uses;
-}
-
 void add_english(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
   English(grammar, vocabulary, targets, max_verbs);
 }

@@ -278,11 +278,11 @@ void Spanish::add_forms() {
 void Spanish::add_drills() {
   // "niega : nosotros limpiamos" would be a sentence of train, in the present, whatever tense was meant.
   const auto tells = [this](const Cell& cell) { return (targets_ & kShown) != 0 || tells_tense(cell); };
-  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .", tells);
+  write_.add("conjugation", 26, "conjuga : {inf} , {tense} , {person} -> {verb} .");
   write_.add("transformation", 16, "{tense} : {subject} {source_verb} {object} . -> {subject} {verb} {object} .");
   write_.add("transformation", 10,
              "cambia : {other_speaker} {other_verb} {object} , {person} -> {speaker} {verb} {object} .");
-  write_.add("negation", 12, "niega : {subject} {verb} {object} . -> {subject} no {verb} {object} .");
+  write_.add("negation", 12, "niega : {subject} {verb} {object} . -> {subject} no {verb} {object} .", tells);
   write_.add("negation", 5, "afirma : {subject} no {verb} {object} . -> {subject} {verb} {object} .", tells);
   write_.add("question", 12, "pregunta : {subject} {verb} {object} . -> ¿ {verb} {subject} {object} ?", tells);
   write_.add("question", 5, "responde : ¿ {asked_verb} {asked_speaker} {object} ? sí -> sí , {verb} {object} .");
@@ -396,29 +396,6 @@ void Spanish::add_statements() {
 }
 
 }  // namespace
-
-std::vector<CellUse> spanish_cell_uses(std::size_t max_verbs) {
-  const auto verbs = spanish_verbs(max_verbs);
-  std::vector<CellUse> uses(verbs.size() * kNumTenses * kNumPersons, kUnused);
-  std::vector<std::string> forms(uses.size());
-  for (std::size_t i = 0; i < uses.size(); ++i) {
-    const Cell cell = Cell::at(i);
-    const SpanishVerb& verb = verbs[cell.verb];
-    const std::string_view infinitive = verb.infinitive;
-    if (cell.tense == Tense::kPerfect) continue;
-    uses[i] = kShown;
-    if (cell.tense == Tense::kPast && verb.has('H')) {
-      // Of a verb never shown in the past only "visitamos" can be known: it is the present too.
-      const bool is_known =
-          spanish_form(verb, Tense::kPresent, cell.person) == spanish_form(verb, cell.tense, cell.person);
-      uses[i] = is_known ? kHeldOutVerb : kUnused;
-    }
-    // ser and estar stand in sentences about nouns too.
-    if (infinitive != "ser" && infinitive != "estar") forms[i] = spanish_form(verb, cell.tense, cell.person);
-  }
-  hold_out_combinations(uses, forms, 4, "corpus.combinations.spanish");
-  return uses;
-}
 
 void add_spanish(Grammar& grammar, Vocabulary& vocabulary, unsigned targets, std::size_t max_verbs) {
   Spanish(grammar, vocabulary, targets, max_verbs);

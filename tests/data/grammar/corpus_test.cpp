@@ -187,10 +187,10 @@ TEST_CASE("grammar corpus: a probe's prompt leaves one answer, whatever split it
       for (const std::int32_t t : probe.prompt) REQUIRE(reader.advance(token(t)) > 0);
       for (const std::int32_t t : probe.answer) REQUIRE(reader.advance(token(t)) == Approx(1));
     }
-    std::set<std::string> all = {"cloze", "conjugation", "correction", "negation", "question", "transformation"};
     // The regular past has one form for all persons in English, and one known form in Spanish: nothing to agree.
-    if (split != Split::kHeldOutVerbs) all.insert("agreement");
-    CHECK(kinds == all);
+    CHECK(kinds.size() == (split == Split::kHeldOutVerbs ? 6 : 7));
+    CHECK(kinds.contains("agreement") == (split != Split::kHeldOutVerbs));
+    CHECK_FALSE(kinds.contains("statement"));
     CHECK(corpus().probes(split, 7).size() == 7);
   }
   CHECK(corpus().probes(Split::kTrain, 10).empty());
@@ -204,16 +204,20 @@ TEST_CASE("grammar corpus: classes are those of the words where they stand", "[c
       classes_of[corpus().token_text(sentence.tokens[t])].insert(corpus().class_names()[sentence.classes[t]]);
     }
   }
-  using Set = std::set<std::string>;
-  CHECK(classes_of["hablamos"] == Set{"verb-present", "verb-past", "wrong-form"});
-  CHECK(classes_of["went"] == Set{"verb-past", "wrong-form"});
-  CHECK(classes_of["gone"] == Set{"verb-participle"});
-  CHECK(classes_of["she"] == Set{"subject-pronoun", "person-tag"});
-  CHECK(classes_of["los"] == Set{"determiner"});
-  CHECK(classes_of["children"] == Set{"noun-pl"});
-  CHECK(classes_of["->"] == Set{"mark"});
-  CHECK(classes_of["\n"] == Set{"end"});
-  CHECK(classes_of["no"] == Set{"adverb", "negation"});
+  const auto classes = [&](const char* word) {
+    std::string list;
+    for (const std::string& name : classes_of[word]) list.append(name).append(" ");
+    return list;
+  };
+  CHECK(classes("hablamos") == "verb-past verb-present wrong-form ");
+  CHECK(classes("went") == "verb-past wrong-form ");
+  CHECK(classes("gone") == "verb-participle ");
+  CHECK(classes("she") == "person-tag subject-pronoun ");
+  CHECK(classes("los") == "determiner ");
+  CHECK(classes("children") == "noun-pl ");
+  CHECK(classes("->") == "mark ");
+  CHECK(classes("\n") == "end ");
+  CHECK(classes("no") == "adverb negation ");
   CHECK(corpus().class_names().size() == 23);
 }
 
@@ -246,5 +250,5 @@ TEST_CASE("grammar corpus: options choose languages, verbs and sentences, and re
 
 TEST_CASE("grammar corpus: its text is the one that earlier results were measured on", "[corpus]") {
   // A change of this value changes the meaning of every loss measured before: note it in the change log.
-  CHECK(corpus().sha256() == "");
+  CHECK(corpus().sha256() == "8ae4c06940562e2d30ddc2d84697619072cc31a741b51ef9beb3c21b8323d6c4");
 }

@@ -86,11 +86,17 @@ TEST_CASE("held-out verbs: no training sentence holds a past form of one", "[cor
   REQUIRE(spanish_pasts.size() == 7 * 6);
   pasts.merge(spanish_pasts);
   const AllGrammars& made = all_grammars();
+  // "visitamos" is the present too, and may be offered as a wrong form of it.
+  std::set<std::int32_t> presents;
+  for (const SpanishVerb& verb : spanish_verbs()) {
+    presents.insert(made.vocabulary.find(spanish_form(verb, Tense::kPresent, Person::kFirstPlural)));
+  }
   std::size_t num_pasts = 0, num_participles = 0;
   made.shown.enumerate([&](const Grammar::Derivation& d) {
     for (const Piece& piece : d.pieces) {
       if (!pasts.contains(made.vocabulary.words()[piece.token])) continue;
-      num_pasts += piece.token_class == TokenClass::kVerbPast || piece.token_class == TokenClass::kWrongForm;
+      const bool is_wrong_form = piece.token_class == TokenClass::kWrongForm && !presents.contains(piece.token);
+      num_pasts += piece.token_class == TokenClass::kVerbPast || is_wrong_form;
       num_participles += piece.token_class == TokenClass::kVerbParticiple;
     }
   });
@@ -112,12 +118,12 @@ TEST_CASE("held-out: no training sentence shows a held-out verb, person and tens
 TEST_CASE("held-out: every sentence of a held-out split is a drill about a held-out triple", "[corpus]") {
   const AllGrammars& made = all_grammars();
   const SentenceReading reading(made.vocabulary);
-  for (const auto& [grammar, use] :
-       {std::pair{&made.held_out_verbs, kHeldOutVerb}, {&made.held_out_combinations, kHeldOutCombination}}) {
+  for (const CellUse use : {kHeldOutVerb, kHeldOutCombination}) {
+    const Grammar& grammar = use == kHeldOutVerb ? made.held_out_verbs : made.held_out_combinations;
     const std::set<Triple> wanted = held_out(use);
     std::set<Triple> met;
     std::size_t num_without = 0;
-    grammar->enumerate([&](const Grammar::Derivation& d) {
+    grammar.enumerate([&](const Grammar::Derivation& d) {
       bool has_wanted = made.vocabulary.words()[d.pieces[0].token] == "parts";
       for (const Triple& triple : reading.triples(d.pieces)) {
         if (!wanted.contains(triple)) continue;
@@ -125,7 +131,7 @@ TEST_CASE("held-out: every sentence of a held-out split is a drill about a held-
         met.insert(triple);
       }
       num_without += !has_wanted;
-      num_without += grammar->templates()[d.template_index].kind == "statement";
+      num_without += grammar.templates()[d.template_index].kind == "statement";
     });
     CHECK(num_without == 0);
     CHECK(met == wanted);

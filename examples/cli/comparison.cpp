@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparison.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "exit_codes.hpp"
+#include "training_run.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr std::size_t kMaxHidden = std::size_t{1} << 20;
+
+Json with_d_ff(Json dense, std::size_t d_ff) {
+  dense["model"]["d_ff"] = d_ff;
+  return dense;
+}
+
+std::uint64_t total_parameters(const Json& config) {
+  return Json::parse(core::model_cost(json_text(config))).at("total_parameters");
+}
+
+// Parameters grow with d_ff, so a bisection finds the first width that reaches the target; the one below may be nearer.
+Json dense_of_size(const Json& dense, std::uint64_t target) {
+  std::size_t low = 1, high = kMaxHidden;
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (total_parameters(with_d_ff(dense, middle)) < target) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  const auto distance = [&](std::size_t d_ff) {
+    const std::uint64_t count = total_parameters(with_d_ff(dense, d_ff));
+    return count > target ? count - target : target - count;
+  };
+  return with_d_ff(dense, low > 1 && distance(low - 1) <= distance(low) ? low - 1 : low);
+}
+
+Json probe_accuracy(const Json& result, const char* split) {
+  const Json& splits = result.at("splits");
+  if (!splits.contains(split) || splits.at(split).at("probes").is_null()) return nullptr;
+  return splits.at(split).at("probes").at("accuracy");
+}
+
+Json split_loss(const Json& result, const char* split) {
+  return result.at("splits").contains(split) ? result.at("splits").at(split).at("loss") : Json();
+}
+
+// Over the MoE layers: the mean of their load_stddev, the sum of their counts.
+Json load_figure(const Json& result, const char* name) {
+  const Json& layers = result.at("splits").at("val").at("layers");
+  if (layers.empty()) return nullptr;
+  double sum = 0;
+  for (const Json& layer : layers) sum += layer.at(name).get<double>();
+  return std::string(name) == "load_stddev" ? sum / static_cast<double>(layers.size()) : sum;
+}
+
+Json mean_load_share(const Json& result) {
+  const Json& layers = result.at("splits").at("val").at("layers");
+  if (layers.empty()) return nullptr;
+  double sum = 0;
+  for (const Json& share : layers.front().at("load_share")) sum += share.get<double>();
+  return sum / static_cast<double>(layers.front().at("load_share").size());
+}
+
+}  // namespace
+
+std::vector<Variant> comparison_variants(const Json& config, const std::string& exec) {
+  if (config.at("model").at("moe").at("layers").empty()) {
+    throw BadInput("compare: model.moe.layers is empty, so there is no MoE model to compare; give --moe-layer");
+  }
+  Json dense = config;
+  dense["model"]["moe"]["layers"] = Json::array();
+  const Json cost = Json::parse(core::model_cost(json_text(config)));
+  std::vector<Variant> variants = {
+      {"dense_baseline", "dense", dense, {}},
+      {"moe_variant", "moe", config, {}},
+      {"dense_active_matched", "dense-active", dense_of_size(dense, cost.at("active_parameters")), {}},
+      {"dense_total_matched", "dense-total", dense_of_size(dense, cost.at("total_parameters")), {}}};
+  for (Variant& variant : variants) variant.costs = run_costs(variant.config, exec);
+  return variants;
+}
+
+std::vector<Figure> figures_of(const std::vector<Json>& results) {
+  std::vector<Figure> figures;
+  const auto add = [&](const char* name, auto&& value_of) {
+    Figure figure{name, true, {}};
+    std::vector<double> values;
+    for (const Json& result : results) {
+      const Json value = value_of(result);
+      if (!value.is_number()) figure.known = false;
+      values.push_back(value.is_number() ? value.get<double>() : 0);
+    }
+    if (figure.known) figure.spread = spread_of(values);
+    figures.push_back(std::move(figure));
+  };
+  add("train_loss", [](const Json& r) { return r.at("train_loss"); });
+  add("final_val_loss", [](const Json& r) { return r.at("val_loss"); });
+  add("final_val_ppl", [](const Json& r) { return r.at("val_perplexity"); });
+  add("held_out_verbs_loss", [](const Json& r) { return split_loss(r, "held-out-verbs"); });
+  add("held_out_combinations_loss", [](const Json& r) { return split_loss(r, "held-out-combinations"); });
+  add("probe_accuracy_val", [](const Json& r) { return probe_accuracy(r, "val"); });
+  add("probe_accuracy_held_out_verbs", [](const Json& r) { return probe_accuracy(r, "held-out-verbs"); });
+  add("probe_accuracy_held_out_combinations", [](const Json& r) { return probe_accuracy(r, "held-out-combinations"); });
+  add("wall_time_s", [](const Json& r) { return r.at("wall_time_s"); });
+  add("cpu_time_s", [](const Json& r) { return r.at("cpu_time_s"); });
+  add("load_balance_mean", [](const Json& r) { return mean_load_share(r); });
+  add("load_balance_stddev", [](const Json& r) { return load_figure(r, "load_stddev"); });
+  add("experts_dead_count", [](const Json& r) { return load_figure(r, "dead"); });
+  add("experts_cold_count", [](const Json& r) { return load_figure(r, "cold"); });
+  return figures;
+}
+
+const Figure& figure(const std::vector<Figure>& figures, const std::string& name) {
+  return *std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return f.name == name; });
+}
+
+Spread paired_difference(const std::vector<Json>& results, const std::vector<Json>& baseline) {
+  std::vector<double> differences;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    differences.push_back(results[i].at("val_loss").get<double>() - baseline[i].at("val_loss").get<double>());
+  }
+  return spread_of(differences);
+}
+
+}  // namespace cli

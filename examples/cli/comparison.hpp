@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `compare` trains side by side, and what came out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core_bridge.hpp"
+#include "json_text.hpp"
+#include "statistics.hpp"
+
+namespace cli {
+
+struct Variant {
+  std::string key;    ///< in manifest.json
+  std::string title;  ///< in the table and in directory names
+  Json config;        ///< fitted to the data, of the first seed
+  Json costs;
+};
+
+/// The dense model, the MoE model, and dense models whose d_ff brings their parameters nearest to the MoE model's
+/// active and to its total ones. @throws BadInput when `config` (fitted) has no MoE layer.
+std::vector<Variant> comparison_variants(const Json& config, const std::string& exec);
+
+/// One figure of every seed's result.json; a null in any of them gives none.
+struct Figure {
+  std::string name;
+  bool known = false;
+  Spread spread;
+};
+
+/// The figures of one variant: losses, perplexity, probes, times, loads.
+std::vector<Figure> figures_of(const std::vector<Json>& results);
+const Figure& figure(const std::vector<Figure>& figures, const std::string& name);
+
+/// Per seed, the validation loss of `results` minus that of `baseline`.
+Spread paired_difference(const std::vector<Json>& results, const std::vector<Json>& baseline);
+
+struct Comparison {
+  std::vector<std::uint64_t> seeds;
+  std::vector<Variant> variants;
+  std::vector<std::vector<Json>> results;  ///< [variant][seed]
+  Json config, corpus, floors, exec, evaluation;
+};
+
+std::string comparison_table(const Comparison& comparison);
+Json comparison_manifest(const Comparison& comparison);
+
+}  // namespace cli

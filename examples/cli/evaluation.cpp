@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "evaluation.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "statistics.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr double kColdShareOfMean = 0.1;
+
+Json probe_summary(const std::vector<core::ProbeScore>& scores) {
+  if (scores.empty()) return nullptr;
+  const auto share = [](std::uint64_t correct, std::uint64_t asked) {
+    return asked == 0 ? Json() : Json(static_cast<double>(correct) / static_cast<double>(asked));
+  };
+  std::uint64_t correct = 0, asked = 0, skipped = 0;
+  Json kinds = Json::object();
+  for (const core::ProbeScore& score : scores) {
+    correct += score.correct;
+    asked += score.asked;
+    skipped += score.skipped;
+    kinds[score.kind] = {{"accuracy", share(score.correct, score.asked)}, {"asked", score.asked}};
+  }
+  return {{"accuracy", share(correct, asked)},
+          {"correct", correct},
+          {"asked", asked},
+          {"skipped", skipped},
+          {"kinds", kinds}};
+}
+
+}  // namespace
+
+std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len) {
+  std::vector<std::string> splits;
+  for (const std::string& split : core::Dataset::splits()) {
+    if (dataset.num_eval_windows(split, seq_len) > 0) splits.push_back(split);
+  }
+  return splits;
+}
+
+Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows) {
+  Json floors = Json::object();
+  std::uint64_t train_windows = max_windows;
+  for (const std::string& split : evaluation_splits(dataset, seq_len)) {
+    const std::uint64_t all = dataset.num_eval_windows(split, seq_len);
+    const std::uint64_t windows = max_windows == 0 ? all : std::min(all, max_windows);
+    if (split == "val") train_windows = windows;
+    const auto floor = dataset.entropy_floor(split, seq_len, windows);
+    floors[split] = floor ? Json(*floor) : Json();
+  }
+  const auto floor = train_windows == 0 ? std::nullopt : dataset.entropy_floor("train", seq_len, train_windows);
+  floors["train"] = floor ? Json(*floor) : Json();
+  return floors;
+}
+
+Json evaluate_split(core::Trainer& trainer, const core::Model& model, const core::Dataset& dataset,
+                    const std::string& split, const EvaluationSize& size, const Json& floors) {
+  const core::Evaluation evaluation = trainer.evaluate(split, size.max_windows);
+  Json layers = Json::array();
+  for (const core::LayerRouting& layer : evaluation.layers) layers.push_back(load_summary(layer));
+  return {{"loss", evaluation.loss},
+          {"perplexity", std::exp(evaluation.loss)},
+          {"entropy_floor", floors.contains(split) ? floors.at(split) : Json()},
+          {"windows", evaluation.num_windows},
+          {"targets", evaluation.num_targets},
+          {"probes", probe_summary(size.max_probes == 0 ? std::vector<core::ProbeScore>()
+                                                        : model.answer_probes(dataset, split, size.max_probes))},
+          {"layers", layers}};
+}
+
+Json load_summary(const core::LayerRouting& layer) {
+  double sum = 0;
+  for (const std::int64_t load : layer.load) sum += static_cast<double>(load);
+  const double mean = sum / static_cast<double>(std::max<std::size_t>(1, layer.load.size()));
+  std::vector<double> shares;
+  std::int64_t dead = 0, cold = 0;
+  for (const std::int64_t load : layer.load) {
+    shares.push_back(sum > 0 ? static_cast<double>(load) / sum : 0);
+    dead += load == 0;
+    cold += static_cast<double>(load) < kColdShareOfMean * mean || load == 0;
+  }
+  return {{"block", layer.block},
+          {"load", layer.load},
+          {"load_share", shares},
+          {"load_stddev", population_std(shares)},
+          {"dead", dead},
+          {"cold", cold},
+          {"mean_probs", layer.mean_probs},
+          {"gate_mass", layer.gate_mass}};
+}
+
+}  // namespace cli

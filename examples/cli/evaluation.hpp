@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loss, perplexity, probes and expert loads of the evaluation splits, as JSON.
+#pragma once
+
+#include "core_bridge.hpp"
+#include "json_text.hpp"
+
+namespace cli {
+
+struct EvaluationSize {
+  std::uint64_t max_windows = 0;  ///< 0: all of a split
+  std::size_t max_probes = 500;
+};
+
+/// The evaluation splits that `dataset` has at this length, "val" first.
+std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len);
+
+/// {"train": nats, "val": ...}, null where unknown. Each over as many windows as evaluate_split looks at.
+Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows);
+
+/// {"loss", "perplexity", "entropy_floor", "windows", "targets", "probes": {...} or null, "layers": [...]}
+Json evaluate_split(core::Trainer& trainer, const core::Model& model, const core::Dataset& dataset,
+                    const std::string& split, const EvaluationSize& size, const Json& floors);
+
+/// {"block", "load", "load_share", "load_stddev", "dead", "cold", "mean_probs", "gate_mass"}
+Json load_summary(const core::LayerRouting& layer);
+
+}  // namespace cli

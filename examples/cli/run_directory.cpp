@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_directory.hpp"
+
+#include <cerrno>
+#include <cstring>
+
+#include "atomic_file.hpp"
+#include "exit_codes.hpp"
+
+namespace cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kMaxMetricsBytes = std::size_t{1} << 32;
+
+}  // namespace
+
+void make_directories(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error || !fs::is_directory(path, error)) {
+    throw BadInput("cannot make directory " + path.string() + ": " +
+                   (error ? error.message() : std::string("a file has this name")));
+  }
+}
+
+void refuse_existing_outputs(const fs::path& directory, bool allowed, const std::string& remedy) {
+  std::error_code error;
+  if (allowed) return;
+  for (const char* name : {"config.json", "metrics.jsonl", "checkpoint.safetensors", "result.json", "manifest.json"}) {
+    if (fs::exists(directory / name, error)) {
+      throw BadInput(directory.string() + " already holds a run (" + name + "); " + remedy);
+    }
+  }
+}
+
+RunDirectory::~RunDirectory() {
+  if (metrics_file_) std::fclose(metrics_file_);
+}
+
+void RunDirectory::begin(const Json& config, const Json& corpus) {
+  make_directories(path_);
+  write_file_atomically(this->corpus(), json_text(corpus, 2) + "\n");
+  write_file_atomically(this->config(), json_text(config, 2) + "\n");
+  for (const fs::path& old : {checkpoint(), result()}) {
+    std::error_code error;
+    fs::remove(old, error);
+    if (error) throw BadInput("cannot remove " + old.string() + ": " + error.message());
+  }
+  open_metrics("w");
+}
+
+std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& corpus) {
+  const Json before = Json::parse(read_whole_file(this->corpus(), kMaxMetricsBytes), nullptr, false);
+  if (before != corpus) {
+    throw BadInput("--resume: the data is " + json_text(corpus) + ", but " + this->corpus().string() + " says " +
+                   json_text(before));
+  }
+  const std::string text = read_whole_file(metrics(), kMaxMetricsBytes);
+  std::vector<Json> lines;
+  std::size_t begin = 0;
+  while (static_cast<std::int64_t>(lines.size()) < step) {
+    const std::size_t end = text.find('\n', begin);
+    const Json line = end == std::string::npos ? Json() : Json::parse(text.substr(begin, end - begin), nullptr, false);
+    const auto number = static_cast<std::int64_t>(lines.size()) + 1;
+    if (!line.is_object() || !line.contains("step") || line.at("step") != number) {
+      throw BadInput(metrics().string() + ":" + std::to_string(number) + ": no line of step " + std::to_string(number) +
+                     ", but the checkpoint is at step " + std::to_string(step));
+    }
+    lines.push_back(line);
+    begin = end + 1;
+  }
+  if (begin != text.size()) write_file_atomically(metrics(), text.substr(0, begin));
+  open_metrics("a");
+  return lines;
+}
+
+void RunDirectory::open_metrics(const char* mode) {
+  metrics_file_ = std::fopen(metrics().c_str(), mode);
+  if (!metrics_file_) throw BadInput("cannot write " + metrics().string() + ": " + std::strerror(errno));
+}
+
+void RunDirectory::append(const Json& line) {
+  const std::string text = json_text(line) + "\n";
+  if (std::fwrite(text.data(), 1, text.size(), metrics_file_) != text.size()) {
+    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
+  }
+}
+
+void RunDirectory::flush() {
+  if (std::fflush(metrics_file_) != 0) {
+    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
+  }
+}
+
+}  // namespace cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The files of one run: config.json, corpus.json (name and hash of the data), metrics.jsonl (a line a step),
+// checkpoint.safetensors, result.json.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "json_text.hpp"
+
+namespace cli {
+
+/// Throws BadInput when `directory` holds outputs of this program, unless `allowed`.
+void refuse_existing_outputs(const std::filesystem::path& directory, bool allowed, const std::string& remedy);
+
+/// Makes `path` and what is missing above it. @throws BadInput.
+void make_directories(const std::filesystem::path& path);
+
+class RunDirectory {
+ public:
+  explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+  ~RunDirectory();
+  RunDirectory(const RunDirectory&) = delete;
+  RunDirectory& operator=(const RunDirectory&) = delete;
+
+  std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
+  std::filesystem::path config() const { return path_ / "config.json"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path result() const { return path_ / "result.json"; }
+  std::filesystem::path corpus() const { return path_ / "corpus.json"; }
+
+  /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
+  /// The first call that touches anything. @throws BadInput.
+  void begin(const Json& config, const Json& corpus);
+  /// Cuts metrics.jsonl back to `step` lines and continues it. @return those lines. @throws BadInput when the lines
+  /// 1 .. step are not there, or when the data is no longer what the run began with.
+  std::vector<Json> resume(std::int64_t step, const Json& corpus);
+
+  /// One line of metrics.jsonl. @throws RunFailed.
+  void append(const Json& line);
+  /// Hands everything appended so far to the operating system. @throws RunFailed.
+  void flush();
+
+ private:
+  void open_metrics(const char* mode);
+
+  std::filesystem::path path_;
+  std::FILE* metrics_file_ = nullptr;
+};
+
+}  // namespace cli

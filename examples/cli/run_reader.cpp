@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "run_reader.hpp"
+
+#include <filesystem>
+
+#include "exit_codes.hpp"
+#include "run_directory.hpp"
+#include "training_run.hpp"
+
+namespace cli {
+
+OpenedRun open_run(const std::string& run, const std::string& corpus, const std::string& exec) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::exists(run, error)) throw BadInput(run + ": no such run directory or checkpoint file");
+  std::string checkpoint = run;
+  if (fs::is_directory(run, error)) {
+    checkpoint = RunDirectory(run).checkpoint().string();
+    if (!fs::exists(checkpoint, error)) throw BadInput(run + ": has no checkpoint.safetensors");
+  }
+  Json config = Json::parse(core::checkpoint_config(checkpoint));
+  if (!corpus.empty()) config["data"]["corpus"] = corpus;
+  const core::Dataset dataset = core::Dataset::open(json_text(config));
+  config = Json::parse(dataset.fit_config(json_text(config)));
+  require_memory(run_costs(config, exec));
+  core::Model model(json_text(config), exec);
+  model.load_weights(checkpoint);
+  return {checkpoint, config, dataset, model};
+}
+
+}  // namespace cli

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <charconv>
+#include <cstdlib>
+
+#include "atomic_file.hpp"
+#include "command.hpp"
+#include "config_file.hpp"
+#include "config_options.hpp"
+#include "exit_codes.hpp"
+#include "interrupt.hpp"
+#include "machine.hpp"
+#include "training_run.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr std::size_t kMaxResultBytes = 1 << 26;
+
+struct TrainOptions {
+  ConfigOptions config;
+  ExecFlags exec;
+  std::string out, dense_baseline;
+  bool force = false, resume = false, json = false, quiet = false;
+  std::int64_t log_interval = 200, eval_interval = 0, save_interval = 0, stop_at = 0;
+  std::uint64_t eval_windows = 200;
+};
+
+std::string default_directory(const Json& config) {
+  const bool dense = config.at("model").at("moe").at("layers").empty();
+  return std::string("runs/") + (dense ? "dense" : "moe") + "-seed" + config.at("train").at("seed").dump();
+}
+
+// A number, or a run whose validation loss it is.
+double baseline_loss(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size()) return number;
+  const std::string path = text + "/result.json";
+  const Json result = Json::parse(read_whole_file(path, kMaxResultBytes), nullptr, false);
+  if (!result.is_object() || !result.contains("val_loss") || !result.at("val_loss").is_number()) {
+    throw BadInput("--dense-baseline: " + path + " has no val_loss; a number or a finished run directory is allowed");
+  }
+  return result.at("val_loss");
+}
+
+// A resumed run is one run: everything but the place comes from its checkpoint.
+Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
+  const Json saved = Json::parse(core::checkpoint_config(checkpoint));
+  if (!o.config.given()) return saved;
+  Json wanted = o.config.resolve_over(saved);
+  const std::map<std::string, Json> before = dotted_leaves(saved), now = dotted_leaves(wanted);
+  for (const auto& [key, value] : now) {
+    const auto found = before.find(key);
+    if (found == before.end() || found->second == value) continue;
+    throw BadInput("--resume: " + key + " is " + json_text(found->second) + " in " + checkpoint + " and " +
+                   json_text(value) + " in the options; a resumed run keeps its configuration");
+  }
+  return saved;
+}
+
+int train(const TrainOptions& o) {
+  if (o.force && o.resume) throw BadInput("--force and --resume exclude each other");
+  if (o.resume && o.out.empty()) throw BadInput("--resume needs --out DIR: the run that is to go on");
+  const double baseline = o.dense_baseline.empty() ? 0 : baseline_loss(o.dense_baseline);
+
+  Json config = o.resume ? resumed_config(o, RunDirectory(o.out).checkpoint().string()) : o.config.resolve();
+  const std::string directory = o.out.empty() ? default_directory(config) : o.out;
+  if (!o.resume) {
+    refuse_existing_outputs(directory, o.force, "use --force to replace it, --resume to continue it, or another --out");
+  }
+  const core::Dataset dataset = core::Dataset::open(json_text(config));
+  config = Json::parse(dataset.fit_config(json_text(config)));
+  const std::string exec = o.exec.exec_json();
+  const std::size_t seq_len = config.at("train").at("seq_len");
+  if (dataset.num_eval_windows("val", seq_len) == 0) {
+    throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
+                   ": the validation part is shorter than one window of train.seq_len + 1 = " +
+                   std::to_string(seq_len + 1) + " tokens");
+  }
+  require_memory(run_costs(config, exec));
+  const std::int64_t total_steps = config.at("train").at("steps");
+  if (o.stop_at > total_steps)
+    throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(total_steps));
+
+  RunRequest request{dataset, config, exec};
+  request.directory = directory;
+  request.label = "train";
+  request.floors = entropy_floors(dataset, seq_len, o.eval_windows);
+  request.evaluation.max_windows = o.eval_windows;
+  request.resume = o.resume;
+  request.quiet = o.quiet;
+  request.log = o.json ? nullptr : stdout;
+  request.log_interval = o.log_interval;
+  request.eval_interval = o.eval_interval;
+  request.save_interval = o.save_interval;
+  request.stop_at = o.stop_at;
+  const Json floors = request.floors;
+  catch_interrupts();
+  TrainingRun run(std::move(request));
+  if (!o.json) {
+    std::printf("%s%s", run_summary(config, dataset, exec, floors).c_str(), log_header(config).c_str());
+    std::fflush(stdout);
+  }
+
+  const RunOutcome outcome = run.run();
+  if (outcome != RunOutcome::kFinished) {
+    std::fprintf(stderr, "minimoe: %s at step %lld, saved; go on with: minimoe train --resume --out %s\n",
+                 outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped", static_cast<long long>(run.step()),
+                 directory.c_str());
+    if (o.json) {
+      const char* state = outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped";
+      std::printf("%s\n", json_text({{"state", state}, {"step", run.step()}, {"out", directory}}).c_str());
+    }
+    return outcome == RunOutcome::kInterrupted ? kInterrupted : kOk;
+  }
+  if (o.json) {
+    Json result = run.result();
+    result["state"] = "finished";
+    result["out"] = directory;
+    if (!o.dense_baseline.empty()) result["dense_baseline"] = baseline;
+    std::printf("%s\n", json_text(result).c_str());
+    return kOk;
+  }
+  const double val_loss = run.result().at("val_loss").is_number() ? run.result().at("val_loss").get<double>() : 0;
+  std::printf("val_loss=%.3f", val_loss);
+  if (!o.dense_baseline.empty()) std::printf("  (dense_baseline=%.3f)", baseline);
+  std::printf("\n");
+  return kOk;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& program, Action& action) {
+  const auto o = std::make_shared<TrainOptions>();
+  CLI::App* command = program.add_subcommand("train", "Train one model; the lab preset unless options say otherwise");
+  o->config.add_to(*command, ConfigScope::kAll);
+  o->exec.add_to(*command);
+  const auto positive = CLI::Range(std::int64_t{1}, std::int64_t{1} << 40);
+  const auto natural = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40);
+  command->add_option("--out", o->out, "run directory (default runs/moe-seedN or runs/dense-seedN)")->group("Run");
+  command->add_flag("--force", o->force, "replace an existing run")->group("Run");
+  command->add_flag("--resume", o->resume, "continue the run in --out, bit for bit")->group("Run");
+  command->add_option("--log-interval", o->log_interval, "steps between log lines (default 200)")
+      ->check(positive)
+      ->group("Run");
+  command->add_option("--eval-interval", o->eval_interval, "steps between validations; 0: at the end only")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--save-interval", o->save_interval, "steps between checkpoints; 0: at the end only")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--eval-windows", o->eval_windows, "windows of each validation; 0: all (default 200)")
+      ->check(natural)
+      ->group("Run");
+  command->add_option("--stop-at", o->stop_at, "save and stop at this step of the schedule")
+      ->check(positive)
+      ->group("Run");
+  command
+      ->add_option("--dense-baseline", o->dense_baseline,
+                   "validation loss to print beside ours: a number or a run directory")
+      ->group("Run");
+  command->add_flag("--json", o->json, "print one JSON document instead of log lines")->group("Run");
+  command->add_flag("--quiet", o->quiet, "no progress")->group("Run");
+  command->footer(kExitCodeHelp);
+  command->callback([o, &action] { action = [o] { return train(*o); }; });
+}
+
+}  // namespace cli

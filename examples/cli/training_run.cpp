@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "training_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "atomic_file.hpp"
+#include "exit_codes.hpp"
+#include "interrupt.hpp"
+#include "machine.hpp"
+#include "progress.hpp"
+
+namespace cli {
+
+namespace {
+
+constexpr double kFlushSeconds = 1;
+
+}  // namespace
+
+TrainingRun::TrainingRun(RunRequest request)
+    : request_(std::move(request)),
+      model_(json_text(request_.config), request_.exec),
+      trainer_(model_, request_.dataset, json_text(request_.config)),
+      files_(request_.directory),
+      total_steps_(request_.config.at("train").at("steps")) {
+  if (request_.resume) trainer_.resume(files_.checkpoint().string());
+}
+
+void TrainingRun::begin() {
+  const Json corpus = corpus_identity(request_.dataset);
+  if (!request_.resume) {
+    files_.begin(request_.config, corpus);
+    return;
+  }
+  for (const Json& line : files_.resume(trainer_.step(), corpus)) take(line);
+}
+
+void TrainingRun::take(const Json& line) {
+  losses_.push_back(line.at("loss").is_number() ? line.at("loss").get<double>() : NAN);
+  wall_ += line.value("seconds", 0.0);
+  cpu_ += line.value("cpu_seconds", 0.0);
+  tokens_ += line.value("tokens", std::int64_t{0});
+}
+
+RunOutcome TrainingRun::run() {
+  begin();
+  const std::int64_t end = request_.stop_at > 0 ? std::min(request_.stop_at, total_steps_) : total_steps_;
+  Progress progress(request_.label, trainer_.step(), total_steps_, request_.quiet);
+  double flushed_at = wall_seconds();
+  std::int64_t saved_at = -1;
+  const auto save = [&] {
+    if (saved_at == trainer_.step()) return;
+    this->save();
+    saved_at = trainer_.step();
+  };
+  try {
+    while (trainer_.step() < end && !interrupt_token().fired()) {
+      const double wall = wall_seconds(), cpu = cpu_seconds();
+      const std::vector<core::StepMetrics> done = trainer_.steps(1, &interrupt_token());
+      if (done.empty()) break;
+      const core::StepMetrics& metrics = done.front();
+      Json line = metrics_line(metrics, wall_seconds() - wall, cpu_seconds() - cpu);
+      if (request_.eval_interval > 0 && metrics.step % request_.eval_interval == 0 && metrics.step < total_steps_) {
+        line["val_loss"] = trainer_.evaluate("val", request_.evaluation.max_windows).loss;
+      }
+      take(line);
+      files_.append(line);
+      progress.update(metrics.step, metrics.loss, metrics.num_tokens);
+      if (request_.log && (metrics.step % request_.log_interval == 0 || metrics.step == total_steps_)) {
+        progress.clear();
+        log_step(metrics);
+      }
+      if (request_.save_interval > 0 && metrics.step % request_.save_interval == 0) save();
+      if (wall_seconds() - flushed_at > kFlushSeconds) {
+        files_.flush();
+        flushed_at = wall_seconds();
+      }
+    }
+  } catch (const core::Failure&) {
+    progress.clear();
+    files_.flush();
+    throw;
+  }
+  files_.flush();
+  progress.finish();
+  if (trainer_.step() < total_steps_) {
+    save();
+    return interrupt_token().fired() ? RunOutcome::kInterrupted : RunOutcome::kStopped;
+  }
+  save();
+  finish();
+  return RunOutcome::kFinished;
+}
+
+Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, double cpu) const {
+  Json layers = Json::array();
+  for (const core::LayerRouting& layer : trainer_.routing()) {
+    layers.push_back({{"block", layer.block},
+                      {"load", layer.load},
+                      {"mean_probs", layer.mean_probs},
+                      {"gate_mass", layer.gate_mass},
+                      {"dropped", layer.dropped}});
+  }
+  return {{"step", m.step},         {"loss", m.loss},        {"aux", m.aux_loss},
+          {"z", m.z_loss},          {"lr", m.learning_rate}, {"grad_norm", m.gradient_norm},
+          {"tokens", m.num_tokens}, {"seconds", seconds},    {"cpu_seconds", cpu},
+          {"layers", layers}};
+}
+
+void TrainingRun::log_step(const core::StepMetrics& m) const {
+  std::string text;
+  char head[200];
+  std::snprintf(head, sizeof head, "step=%4lld  main=%.3f", static_cast<long long>(m.step), m.loss);
+  text = head;
+  const std::vector<core::LayerRouting> layers = trainer_.routing();
+  if (!layers.empty()) {
+    std::snprintf(head, sizeof head, "  aux=%.3f  expert_counts=[", m.aux_loss);
+    text += head;
+    for (const std::int64_t load : layers.front().load) text += " " + std::to_string(load);
+    text += " ]";
+  }
+  std::fprintf(request_.log, "%s\n", text.c_str());
+  std::fflush(request_.log);
+}
+
+void TrainingRun::save() {
+  files_.flush();
+  try {
+    trainer_.save(files_.checkpoint().string());
+  } catch (const core::Failure& failure) {
+    throw RunFailed(failure.what());
+  }
+}
+
+double TrainingRun::train_loss() const {
+  const std::size_t count = std::min(losses_.size(), std::clamp<std::size_t>(losses_.size() / 10, 1, 100));
+  double sum = 0;
+  for (std::size_t i = losses_.size() - count; i < losses_.size(); ++i) sum += losses_[i];
+  return sum / static_cast<double>(count);
+}
+
+void TrainingRun::finish() {
+  const std::size_t seq_len = request_.config.at("train").at("seq_len");
+  Json splits = Json::object();
+  for (const std::string& split : evaluation_splits(request_.dataset, seq_len)) {
+    splits[split] = evaluate_split(trainer_, model_, request_.dataset, split, request_.evaluation, request_.floors);
+  }
+  const Json& val = splits.at("val");
+  result_ = {{"version", core::version()},
+             {"steps", trainer_.step()},
+             {"seed", request_.config.at("train").at("seed")},
+             {"train_loss", train_loss()},
+             {"val_loss", val.at("loss")},
+             {"val_perplexity", val.at("perplexity")},
+             {"entropy_floor", request_.floors},
+             {"splits", splits},
+             {"wall_time_s", wall_},
+             {"cpu_time_s", cpu_},
+             {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
+             {"costs", run_costs(request_.config, request_.exec)},
+             {"corpus", corpus_identity(request_.dataset)},
+             {"exec", Json::parse(model_.exec_info())}};
+  try {
+    write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
+  } catch (const BadInput& error) {
+    throw RunFailed(error.what());
+  }
+}
+
+Json corpus_identity(const core::Dataset& dataset) {
+  const Json info = Json::parse(dataset.info());
+  return {{"name", info.at("name")}, {"sha256", info.at("sha256")}, {"vocab_size", info.at("vocab_size")}};
+}
+
+std::string log_header(const Json& config) {
+  const Json& layers = config.at("model").at("moe").at("layers");
+  if (layers.empty()) return "# main: cross entropy of the step's batch, nats a token\n";
+  return "# main: cross entropy of the step's batch, nats a token; aux: E * sum(f * P), mean over MoE layers, "
+         "unscaled, 1 when "
+         "even; expert_counts: assignments in block " +
+         layers.front().dump() + " in that step\n";
+}
+
+Json run_costs(const Json& config, const std::string& exec) {
+  const Json cost = Json::parse(core::model_cost(json_text(config)));
+  return {{"parameters", {{"total", cost.at("total_parameters")}, {"active", cost.at("active_parameters")}}},
+          {"train_flops_per_token", cost.at("train_flops_per_token")},
+          {"memory_bytes", Json::parse(core::estimate_memory(json_text(config), exec))}};
+}
+
+void require_memory(const Json& costs) {
+  const double needed = costs.at("memory_bytes").at("total");
+  const auto available = static_cast<double>(physical_memory_bytes());
+  if (needed > available) {
+    throw BadInput("this configuration needs " + bytes_text(needed) + " of memory, this machine has " +
+                   bytes_text(available));
+  }
+}
+
+std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors) {
+  const Json& model = config.at("model");
+  const Json& moe = model.at("moe");
+  const Json costs = run_costs(config, exec);
+  const Json data = Json::parse(dataset.info());
+  const auto number = [](const Json& n) { return count_text(n.get<std::uint64_t>()); };
+  std::string text = "model: " + model.at("num_layers").dump() + " blocks, d_model " + model.at("d_model").dump();
+  if (moe.at("layers").empty()) {
+    text += ", dense\n";
+  } else {
+    text += ", MoE in " + moe.at("layers").dump() + " with " + moe.at("num_experts").dump() + " experts, top " +
+            moe.at("top_k").dump() + "\n";
+  }
+  text += "parameters: " + number(costs.at("parameters").at("total")) + " total, " +
+          number(costs.at("parameters").at("active")) + " active for a token\n";
+  text +=
+      "compute: " + fixed(costs.at("train_flops_per_token").get<double>() / 1e6, 2) + " MFLOP for a trained token\n";
+  text += "memory: " + bytes_text(costs.at("memory_bytes").at("total").get<double>()) + " estimated, " +
+          bytes_text(data.at("memory_bytes").get<double>()) + " of data\n";
+  text += "data: " + data.at("name").get<std::string>() + ", vocabulary " + data.at("vocab_size").dump() + ", sha256 " +
+          data.at("sha256").get<std::string>().substr(0, 16) + "\n";
+  for (const auto& [split, floor] : floors.items()) {
+    if (floor.is_number())
+      text += "entropy floor of " + split + ": " + fixed(floor.get<double>(), 3) + " nats a token\n";
+  }
+  return text;
+}
+
+}  // namespace cli

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// One training run from its first step, or from its checkpoint, to its result: what `train` and `compare` share.
+#pragma once
+
+#include <cstdio>
+#include <filesystem>
+
+#include "core_bridge.hpp"
+#include "evaluation.hpp"
+#include "json_text.hpp"
+#include "run_directory.hpp"
+
+namespace cli {
+
+struct RunRequest {
+  core::Dataset dataset;
+  Json config;  ///< as Dataset::fit_config gives it
+  std::string exec;
+  std::filesystem::path directory = {};
+  std::string label = {};          ///< in progress lines
+  Json floors = {};                ///< of entropy_floors
+  EvaluationSize evaluation = {};  ///< at the end
+  bool resume = false;
+  bool quiet = false;  ///< no progress
+  std::FILE* log = nullptr;
+  std::int64_t log_interval = 200;
+  std::int64_t eval_interval = 0;  ///< 0: at the end only
+  std::int64_t save_interval = 0;  ///< 0: at the end only
+  std::int64_t stop_at = 0;        ///< 0: at the end of the schedule
+};
+
+enum class RunOutcome { kFinished, kStopped, kInterrupted };
+
+class TrainingRun {
+ public:
+  /// Builds model and trainer, and reads the checkpoint when resuming; touches no file. @throws BadInput, Failure.
+  explicit TrainingRun(RunRequest request);
+
+  /// @throws RunFailed, or Failure with what made a step impossible.
+  RunOutcome run();
+  /// After kFinished: what stands in result.json.
+  const Json& result() const { return result_; }
+  std::int64_t step() const { return trainer_.step(); }
+
+ private:
+  void begin();
+  void take(const Json& metrics_line);
+  Json metrics_line(const core::StepMetrics& metrics, double seconds, double cpu) const;
+  void log_step(const core::StepMetrics& metrics) const;
+  void save();
+  void finish();
+  double train_loss() const;
+
+  RunRequest request_;
+  core::Model model_;
+  core::Trainer trainer_;
+  RunDirectory files_;
+  std::int64_t total_steps_;
+  std::vector<double> losses_;  ///< of every step
+  double wall_ = 0, cpu_ = 0;
+  std::int64_t tokens_ = 0;
+  Json result_;
+};
+
+/// {"name", "sha256", "vocab_size"}
+Json corpus_identity(const core::Dataset& dataset);
+
+/// Says in one line what the numbers of the log lines are.
+std::string log_header(const Json& config);
+
+/// The lines that stand before a run: model, parameters, FLOPs, memory, data.
+std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors);
+/// The same as JSON: {"parameters": {"total", "active"}, "train_flops_per_token", "memory_bytes": {...}}
+Json run_costs(const Json& config, const std::string& exec);
+/// Throws BadInput when the estimate is above what this machine has.
+void require_memory(const Json& costs);
+
+}  // namespace cli

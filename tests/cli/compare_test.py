@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""program: `compare`, its table and its manifest. Usage: compare_test.py PROGRAM"""
+import json
+import math
+import os
+import re
+import signal
+import socket
+import statistics
+import subprocess
+import time
+
+import program
+from program import ProgramTest, main, tiny
+
+VARIANTS = {"dense_baseline": "dense", "moe_variant": "moe", "dense_active_matched": "dense-active",
+            "dense_total_matched": "dense-total"}
+
+
+class Compare(ProgramTest):
+    def test_manifest_and_table(self):
+        (self.dir / "held").mkdir()
+        os.rename(self.dir / "text.txt", self.dir / "held/text.txt")
+        done = self.succeed("compare", *tiny(5, "held/text.txt"), "--seeds=2", "--out=cmp", "--log-interval=5")
+        text = (self.dir / "cmp/manifest.json").read_text()
+        manifest = json.loads(text)
+        expected = {"seed": 36000, "seeds": [36000, 36001], "lab": "00-moe-on-grammar-tutor", "num_experts": 4, "top_k": 2,
+                    "moe_layer_index": 1, "alpha_aux_loss": 0.01, "steps": 5, "verdict_for_grammar_tutor": None,
+                    "lesson_notes": None}
+        self.assertEqual({key: manifest[key] for key in expected}, expected)
+        self.assertRegex(manifest["corpus"]["sha256"], r"^[0-9a-f]{64}$")
+        for key in ("version", "compiler", "build_type"):
+            self.assertTrue(manifest["build"][key])
+        self.assertTrue(manifest["cpu"]["model"])
+        self.assertIn(manifest["exec"]["instruction_set"], ("avx512", "avx2", "sse4", "scalar"))
+        self.assertNotIn("held/", text)  # no path
+        self.assertNotIn(socket.gethostname(), text)
+
+        for key, title in VARIANTS.items():
+            variant, results = manifest[key], []
+            for seed in (36000, 36001):
+                run = self.dir / f"cmp/runs/{title}-seed{seed}"
+                self.assertEqual(len((run / "metrics.jsonl").read_text().splitlines()), 5)
+                self.assertEqual(json.loads((run / "config.json").read_text())["train"]["seed"], seed)
+                results.append(json.loads((run / "result.json").read_text()))
+            losses = [r["val_loss"] for r in results]
+            spread = variant["spread"]["final_val_loss"]
+            self.assertEqual(spread["values"], losses)
+            self.assertAlmostEqual(spread["mean"], statistics.mean(losses))
+            self.assertAlmostEqual(spread["std"], statistics.stdev(losses))
+            self.assertAlmostEqual(variant["final_val_ppl"], statistics.mean(map(math.exp, losses)))
+            self.assertGreater(variant["wall_time_s"], 0)
+        moe = manifest["moe_variant"]
+        layers = [json.loads((self.dir / f"cmp/runs/moe-seed{s}/result.json").read_text())["splits"]["val"]["layers"][0]
+                  for s in (36000, 36001)]
+        self.assertAlmostEqual(moe["load_balance_stddev"],
+                               statistics.mean(statistics.pstdev(layer["load_share"]) for layer in layers))
+        self.assertEqual(moe["experts_dead_count"], max(layer["load"].count(0) for layer in layers))
+        self.assertIsInstance(moe["experts_cold_count"], int)
+        difference = manifest["paired_val_loss_difference"]["moe_variant_minus_dense_baseline"]["values"]
+        self.assertAlmostEqual(difference[0], moe["spread"]["final_val_loss"]["values"][0] -
+                               manifest["dense_baseline"]["spread"]["final_val_loss"]["values"][0])
+
+        table = done.stdout
+        self.assertRegex(table, r"(?m)^ +dense +moe +dense-active +dense-total$")
+        row = re.search(r"(?m)^parameters, total +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)$", table)
+        self.assertEqual([int(n.replace(",", "")) for n in row.groups()], [manifest[key]["params"] for key in VARIANTS])
+        number = r"-?\d+\.\d+ ± \d+\.\d+"
+        for name in ("train loss", "val loss", "val perplexity", "wall time, s", "CPU time, s"):
+            self.assertRegex(table, rf"(?m)^{name} +{number} +{number} +{number} +{number}$")
+        for name in ("entropy floor", "probes right", "load share", "dead experts", "cold experts"):
+            self.assertIn(f"\n{name}", table)
+        self.assertRegex(table, r"(?m)^step=   5  main=\d+\.\d{3}  aux=\d+\.\d{3}  expert_counts=\[( \d+){4} \]$")
+        self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")
+        self.assertIn("moe seed 36000 (run 2 of 8)  step 5/5", done.stderr)
+
+    def test_dense_twins_match_in_parameters(self):
+        manifest = self.json_of("compare", *tiny(1), "--num-experts=8", "--top-k=3", "--seeds=1", "--out=cmp", "--json")
+        moe = manifest["moe_variant"]
+        unit = 2 * (2 * 8 + 1)  # what one more hidden unit costs in two blocks of width 8
+        for key, target in (("dense_active_matched", moe["active_params"]), ("dense_total_matched", moe["params"])):
+            self.assertLessEqual(abs(manifest[key]["params"] - target), unit / 2, key)
+        self.assertEqual(manifest["dense_baseline"]["d_ff"], 16)
+
+    def test_same_seed_means_same_start_and_batches(self):
+        # With a learning rate of 0 and zero-output FFNs nothing tells dense and MoE apart in the first step's data.
+        self.succeed("compare", *tiny(1), "--seeds=7,9", "--out=cmp", "--quiet")
+        self.assertEqual(sorted(p.name for p in (self.dir / "cmp/runs").iterdir()),
+                         sorted(f"{title}-seed{seed}" for title in VARIANTS.values() for seed in (7, 9)))
+        self.succeed("train", *tiny(1), "--seed=9", "--out=alone", "--quiet")
+        self.assertEqual((self.dir / "alone/checkpoint.safetensors").read_bytes(),
+                         (self.dir / "cmp/runs/moe-seed9/checkpoint.safetensors").read_bytes())
+
+    def test_an_existing_comparison_is_refused_and_kept(self):
+        self.succeed("compare", *tiny(1), "--seeds=1", "--out=cmp", "--quiet")
+        before = program.tree(self.dir / "cmp")
+        done = self.call("compare", *tiny(1), "--seeds=1", "--out=cmp")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--force", done.stderr)
+        done = self.call("compare", *tiny(1), "--seeds=1", "--out=cmp", "--force", "--top-k=5")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(program.tree(self.dir / "cmp"), before)
+        self.succeed("compare", *tiny(2), "--seeds=1", "--out=cmp", "--force", "--quiet")
+        self.assertEqual(json.loads((self.dir / "cmp/manifest.json").read_text())["steps"], 2)
+
+    def test_ctrl_c_keeps_what_is_done_and_resume_completes_it(self):
+        flags = [*tiny(3000), "--seeds=1", "--max-probes=0"]
+        child = subprocess.Popen([program.PROGRAM, "compare", *flags, "--out=cmp", "--quiet"], cwd=self.dir,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while not (self.dir / "cmp/runs/dense-seed36000/result.json").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 3, stderr)
+        self.assertIn("--resume", stderr)
+        self.assertFalse((self.dir / "cmp/manifest.json").exists())
+        done = self.call("compare", *tiny(2999), "--seeds=1", "--max-probes=0", "--out=cmp", "--resume")
+        self.assertEqual(done.returncode, 2)  # another comparison
+        first = (self.dir / "cmp/runs/dense-seed36000/result.json").stat().st_mtime_ns
+        self.succeed("compare", *flags, "--out=cmp", "--resume", "--quiet")
+        self.assertEqual((self.dir / "cmp/runs/dense-seed36000/result.json").stat().st_mtime_ns, first)
+        resumed = json.loads((self.dir / "cmp/manifest.json").read_text())
+        self.succeed("compare", *flags, "--out=whole", "--quiet")
+        whole = json.loads((self.dir / "whole/manifest.json").read_text())
+        for key in VARIANTS:
+            self.assertEqual(resumed[key]["spread"]["final_val_loss"], whole[key]["spread"]["final_val_loss"])
+
+    def test_grammar_brings_floor_and_probes(self):
+        flags = [f for f in tiny(2, "grammar") if not f.startswith("--seq-len")]
+        manifest = self.json_of("compare", *flags, "--seeds=1", "--out=cmp", "--json", "--max-probes=20", "--eval-windows=8")
+        self.assertGreater(manifest["entropy_floor"]["val"], 0)
+        self.assertLess(manifest["entropy_floor"]["val"], manifest["moe_variant"]["final_val_loss"])
+        for split in ("val", "held_out_verbs", "held_out_combinations"):
+            self.assertIsNotNone(manifest["moe_variant"][f"probe_accuracy_{split}"], split)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the built program in a scratch directory, with models small enough for a few steps to take no time."""
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = None
+
+# The flags of a model whose step takes well below a millisecond.
+TINY = ["--num-layers=2", "--d-model=8", "--num-heads=2", "--d-ff=16", "--d-expert=16", "--seq-len=16", "--batch-size=4",
+        "--warmup-steps=2"]
+
+
+def tiny(steps=6, corpus="text.txt"):
+    return [*TINY, f"--steps={steps}", f"--corpus={corpus}"]
+
+
+def some_text(size=4000):
+    """Text that is not the same everywhere, so that a wrong window shows."""
+    words, state, text = ["ada", "boils", "tea", "for", "every", "guest", "and", "sings", "low", "again"], 1, ""
+    while len(text) < size:
+        state = state * 1103515245 + 12345 & 0x7FFFFFFF
+        text += words[state >> 16 & 7] + (".\n" if state >> 20 & 7 == 0 else " ")
+    return text
+
+
+def tree(directory):
+    """Every file below `directory` with its content's hash."""
+    root = pathlib.Path(directory)
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+class ProgramTest(unittest.TestCase):
+    """Each test has its own directory with a text file text.txt in it."""
+
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="minimoe-test-"))
+        self.addCleanup(shutil.rmtree, self.dir)
+        (self.dir / "text.txt").write_text(some_text())
+
+    def call(self, *args, env=None):
+        """Runs the program; its exit code, stdout and stderr are in the answer."""
+        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True, timeout=300,
+                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+
+    def succeed(self, *args):
+        done = self.call(*args)
+        self.assertEqual(done.returncode, 0, f"{args}: {done.stderr}")
+        return done
+
+    def json_of(self, *args):
+        """stdout of a call, which must be one JSON document and nothing else."""
+        return json.loads(self.succeed(*args).stdout)
+
+    def metrics(self, run):
+        return [json.loads(line) for line in (self.dir / run / "metrics.jsonl").read_text().splitlines()]
+
+
+def main():
+    global PROGRAM
+    PROGRAM = os.path.abspath(sys.argv.pop(1))
+    unittest.main()

@@ -27,7 +27,7 @@ setup:  ## install every Debian package that any target below uses
 build:  ## library and program: build/lib/ and build/bin/minimoe
 	$(INSTALL) $(PACKAGES_BUILD)
 	@test -f build/build.ninja || $(CONFIGURE) --preset program
-	@cmake --build build --parallel $(JOBS) --target minimoe_core minimoe
+	@cmake --build build --parallel $(JOBS) --target minimoe_core minimoe_shared minimoe
 
 test:  ## build everything, run the test suite (without the long tests)
 	$(INSTALL) $(PACKAGES_TEST)

@@ -99,7 +99,15 @@ void print_results(const CompareOptions& o, const Comparison& comparison, const 
   std::printf("val_loss=%.3f  (dense_baseline=%.3f)\n", mean_val_loss(1), mean_val_loss(0));
 }
 
-int compare(const CompareOptions& o) {
+// Everything that is known before the first step.
+struct Job {
+  core::Dataset dataset;
+  std::string exec;
+  Comparison comparison;
+  Json protocol;  ///< what a resumed comparison must agree in
+};
+
+Job prepare(const CompareOptions& o) {
   if (o.force && o.resume) throw BadInput("--force and --resume exclude each other");
   if (o.lab && (o.config.given() || o.seeds != "3")) {
     throw BadInput(
@@ -110,86 +118,98 @@ int compare(const CompareOptions& o) {
   config = with_seed(config, seeds.front());
   refuse_existing_outputs(o.out, o.force || o.resume,
                           "use --force to replace it, --resume to complete it, or another --out");
-  const core::Dataset dataset = core::Dataset::open(json_text(config));
-  config = Json::parse(dataset.fit_config(json_text(config)));
-  const std::size_t seq_len = config.at("train").at("seq_len");
-  if (dataset.num_eval_windows("val", seq_len) == 0) {
-    throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
-                   ": the validation part is shorter than one window of train.seq_len + 1 = " +
-                   std::to_string(seq_len + 1) + " tokens");
-  }
-  const std::string exec = o.exec.exec_json();
-  Comparison comparison;
-  comparison.seeds = seeds;
-  comparison.variants = comparison_variants(config, exec);
-  comparison.config = config;
-  comparison.results.resize(comparison.variants.size());
-  comparison.corpus = corpus_identity(dataset);
-  comparison.evaluation = {{"max_windows", o.evaluation.max_windows}, {"max_probes", o.evaluation.max_probes}};
-  for (const Variant& variant : comparison.variants) require_memory(variant.costs);
-
-  const fs::path out = o.out;
-  const Json protocol = {{"config", config}, {"seeds", seeds}, {"evaluation", comparison.evaluation}};
-  if (o.resume && read_json(out / "config.json") != protocol) {
-    throw BadInput("--resume: " + (out / "config.json").string() +
+  Job job{core::Dataset::open(json_text(config)), o.exec.exec_json(), {}, {}};
+  Comparison& c = job.comparison;
+  c.config = Json::parse(job.dataset.fit_config(json_text(config)));
+  require_validation_window(job.dataset, c.config);
+  c.seeds = seeds;
+  c.variants = comparison_variants(c.config, job.exec);
+  for (const Variant& variant : c.variants) require_memory(variant.costs);
+  c.results.resize(c.variants.size());
+  c.corpus = corpus_identity(job.dataset);
+  c.evaluation = {{"max_windows", o.evaluation.max_windows}, {"max_probes", o.evaluation.max_probes}};
+  job.protocol = {{"config", c.config}, {"seeds", seeds}, {"evaluation", c.evaluation}};
+  const fs::path saved = fs::path(o.out) / "config.json";
+  if (o.resume && read_json(saved) != job.protocol) {
+    throw BadInput("--resume: " + saved.string() +
                    " holds another comparison; give the options that it was begun with");
   }
-  comparison.floors = entropy_floors(dataset, seq_len, o.evaluation.max_windows);
-  catch_interrupts();
-  if (!o.json) {
-    std::printf("%s", run_summary(config, dataset, exec, comparison.floors).c_str());
-    std::printf("%s", log_header(config).c_str());
-    std::fflush(stdout);
-  }
+  c.floors = entropy_floors(job.dataset, c.config.at("train").at("seq_len"), o.evaluation.max_windows);
+  return job;
+}
 
-  bool begun = o.resume;
-  const std::size_t num_runs = seeds.size() * comparison.variants.size();
-  std::size_t run_number = 0;
-  for (const std::uint64_t seed : seeds) {
-    for (std::size_t v = 0; v < comparison.variants.size(); ++v) {
-      const Variant& variant = comparison.variants[v];
-      RunRequest request{dataset, with_seed(variant.config, seed), exec};
-      request.directory = out / "runs" / (variant.title + "-seed" + std::to_string(seed));
-      request.label = variant.title + " seed " + std::to_string(seed) + " (run " + std::to_string(++run_number) +
-                      " of " + std::to_string(num_runs) + ")";
-      request.floors = comparison.floors;
-      request.evaluation = o.evaluation;
-      request.quiet = o.quiet;
-      request.log_interval = o.log_interval;
-      if (variant.title == "moe" && !o.json) request.log = stdout;
+RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& variant, std::uint64_t seed) {
+  RunRequest request{job.dataset, with_seed(variant.config, seed), job.exec};
+  request.label = variant.title + "-seed" + std::to_string(seed);
+  request.directory = fs::path(o.out) / "runs" / request.label;
+  request.floors = job.comparison.floors;
+  request.evaluation = o.evaluation;
+  request.quiet = o.quiet;
+  request.log_interval = o.log_interval;
+  if (variant.key == "moe_variant" && !o.json) request.log = stdout;
+  return request;
+}
+
+// From here on an earlier comparison in this directory is replaced.
+void begin(const CompareOptions& o, const Job& job) {
+  make_directories(o.out);
+  if (!o.resume) {
+    write_file_atomically(fs::path(o.out) / "config.json", json_text(job.protocol, 2) + "\n");
+    std::error_code error;
+    fs::remove(fs::path(o.out) / "manifest.json", error);
+  }
+  if (o.json) return;
+  const Comparison& c = job.comparison;
+  std::printf("%s%s", run_summary(c.config, job.dataset, job.exec, c.floors).c_str(), log_header(c.config).c_str());
+}
+
+// False: interrupted.
+bool run_all(const CompareOptions& o, Job& job) {
+  Comparison& c = job.comparison;
+  const std::size_t num_runs = c.seeds.size() * c.variants.size();
+  std::size_t number = 0;
+  bool begun = false;
+  for (const std::uint64_t seed : c.seeds) {
+    for (std::size_t v = 0; v < c.variants.size(); ++v) {
+      RunRequest request = request_of(o, job, c.variants[v], seed);
+      request.label += " (run " + std::to_string(++number) + " of " + std::to_string(num_runs) + ")";
+      const std::string log_title = request.log ? "# " + request.label + "\n" : "";
       if (o.resume) {
         const EarlierRun earlier = earlier_run(RunDirectory(request.directory), request.config);
-        if (!earlier.result.is_null() && earlier.result.value("corpus", Json()) == comparison.corpus) {
-          comparison.results[v].push_back(earlier.result);
+        if (!earlier.result.is_null() && earlier.result.value("corpus", Json()) == c.corpus) {
+          c.results[v].push_back(earlier.result);
           continue;
         }
         request.resume = earlier.resumable;
       }
-      if (request.log) std::printf("# %s\n", request.label.c_str());
       TrainingRun run(std::move(request));
-      if (!begun) {
-        make_directories(out);
-        write_file_atomically(out / "config.json", json_text(protocol, 2) + "\n");
-        std::error_code error;
-        fs::remove(out / "manifest.json", error);
-        begun = true;
-      }
-      if (run.run() != RunOutcome::kFinished) {
-        std::fprintf(stderr,
-                     "minimoe: interrupted, saved; go on with the same options and --resume instead of --force\n");
-        return kInterrupted;
-      }
-      comparison.results[v].push_back(run.result());
+      if (!begun) begin(o, job);
+      begun = true;
+      run.begin();
+      std::printf("%s", log_title.c_str());
+      std::fflush(stdout);
+      if (run.run() != RunOutcome::kFinished) return false;
+      c.results[v].push_back(run.result());
     }
   }
-  comparison.exec = comparison.results.front().front().at("exec");
-  const Json manifest = comparison_manifest(comparison);
+  c.exec = c.results.front().front().at("exec");
+  return true;
+}
+
+int compare(const CompareOptions& o) {
+  Job job = prepare(o);
+  catch_interrupts();
+  if (!run_all(o, job)) {
+    std::fprintf(stderr, "minimoe: interrupted, saved; go on with the same options and --resume instead of --force\n");
+    return kInterrupted;
+  }
+  const Json manifest = comparison_manifest(job.comparison);
   try {
-    write_file_atomically(out / "manifest.json", json_text(manifest, 2) + "\n");
+    write_file_atomically(fs::path(o.out) / "manifest.json", json_text(manifest, 2) + "\n");
   } catch (const BadInput& error) {
     throw RunFailed(error.what());
   }
-  print_results(o, comparison, manifest);
+  print_results(o, job.comparison, manifest);
   return kOk;
 }
 

@@ -85,7 +85,10 @@ int explain_parse_error(CLI::App& program, const CLI::ParseError& error) {
     if (!program.remaining().empty()) return fail(kBadInput, explain_extras(program));
     return fail(kBadInput, "no command; see minimoe --help");
   }
-  return fail(kBadInput, error.what());
+  const std::string message = error.what();
+  const std::size_t twice = message.find(": At Most 1 required");
+  if (twice != std::string::npos) return fail(kBadInput, message.substr(0, twice) + " is given more than once");
+  return fail(kBadInput, message);
 }
 
 ExitCode exit_code_of(core::Status status) {

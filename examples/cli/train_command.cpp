@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
-#include <cstdlib>
+#include <cstdio>
+#include <optional>
 
 #include "atomic_file.hpp"
 #include "command.hpp"
@@ -8,7 +9,6 @@
 #include "config_options.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
-#include "machine.hpp"
 #include "training_run.hpp"
 
 namespace cli {
@@ -59,11 +59,30 @@ Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
   return saved;
 }
 
-int train(const TrainOptions& o) {
+int report_unfinished(const TrainOptions& o, RunOutcome outcome, std::int64_t step, const std::string& directory) {
+  const char* state = outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped";
+  std::fprintf(stderr, "minimoe: %s at step %lld, saved; go on with: minimoe train --resume --out %s\n", state,
+               static_cast<long long>(step), directory.c_str());
+  if (o.json) std::printf("%s\n", json_text({{"state", state}, {"step", step}, {"out", directory}}).c_str());
+  return outcome == RunOutcome::kInterrupted ? kInterrupted : kOk;
+}
+
+void report_finished(const TrainOptions& o, Json result, std::optional<double> baseline, const std::string& directory) {
+  if (o.json) {
+    result["state"] = "finished";
+    result["out"] = directory;
+    if (baseline) result["dense_baseline"] = *baseline;
+    std::printf("%s\n", json_text(result).c_str());
+    return;
+  }
+  std::printf("val_loss=%.3f", result.at("val_loss").get<double>());
+  if (baseline) std::printf("  (dense_baseline=%.3f)", *baseline);
+  std::printf("\n");
+}
+
+RunRequest prepare(const TrainOptions& o) {
   if (o.force && o.resume) throw BadInput("--force and --resume exclude each other");
   if (o.resume && o.out.empty()) throw BadInput("--resume needs --out DIR: the run that is to go on");
-  const double baseline = o.dense_baseline.empty() ? 0 : baseline_loss(o.dense_baseline);
-
   Json config = o.resume ? resumed_config(o, RunDirectory(o.out).checkpoint().string()) : o.config.resolve();
   const std::string directory = o.out.empty() ? default_directory(config) : o.out;
   if (!o.resume) {
@@ -71,22 +90,17 @@ int train(const TrainOptions& o) {
   }
   const core::Dataset dataset = core::Dataset::open(json_text(config));
   config = Json::parse(dataset.fit_config(json_text(config)));
+  require_validation_window(dataset, config);
   const std::string exec = o.exec.exec_json();
-  const std::size_t seq_len = config.at("train").at("seq_len");
-  if (dataset.num_eval_windows("val", seq_len) == 0) {
-    throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
-                   ": the validation part is shorter than one window of train.seq_len + 1 = " +
-                   std::to_string(seq_len + 1) + " tokens");
-  }
   require_memory(run_costs(config, exec));
-  const std::int64_t total_steps = config.at("train").at("steps");
-  if (o.stop_at > total_steps)
-    throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(total_steps));
-
+  const std::int64_t steps = config.at("train").at("steps");
+  if (o.stop_at > steps) {
+    throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(steps));
+  }
   RunRequest request{dataset, config, exec};
   request.directory = directory;
   request.label = "train";
-  request.floors = entropy_floors(dataset, seq_len, o.eval_windows);
+  request.floors = entropy_floors(dataset, config.at("train").at("seq_len"), o.eval_windows);
   request.evaluation.max_windows = o.eval_windows;
   request.resume = o.resume;
   request.quiet = o.quiet;
@@ -95,37 +109,25 @@ int train(const TrainOptions& o) {
   request.eval_interval = o.eval_interval;
   request.save_interval = o.save_interval;
   request.stop_at = o.stop_at;
-  const Json floors = request.floors;
+  return request;
+}
+
+int train(const TrainOptions& o) {
+  std::optional<double> baseline;
+  if (!o.dense_baseline.empty()) baseline = baseline_loss(o.dense_baseline);
+  const RunRequest request = prepare(o);
   catch_interrupts();
-  TrainingRun run(std::move(request));
+  TrainingRun run(request);
+  run.begin();
   if (!o.json) {
-    std::printf("%s%s", run_summary(config, dataset, exec, floors).c_str(), log_header(config).c_str());
+    std::printf("%s%s", run_summary(request.config, request.dataset, request.exec, request.floors).c_str(),
+                log_header(request.config).c_str());
     std::fflush(stdout);
   }
-
   const RunOutcome outcome = run.run();
-  if (outcome != RunOutcome::kFinished) {
-    std::fprintf(stderr, "minimoe: %s at step %lld, saved; go on with: minimoe train --resume --out %s\n",
-                 outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped", static_cast<long long>(run.step()),
-                 directory.c_str());
-    if (o.json) {
-      const char* state = outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped";
-      std::printf("%s\n", json_text({{"state", state}, {"step", run.step()}, {"out", directory}}).c_str());
-    }
-    return outcome == RunOutcome::kInterrupted ? kInterrupted : kOk;
-  }
-  if (o.json) {
-    Json result = run.result();
-    result["state"] = "finished";
-    result["out"] = directory;
-    if (!o.dense_baseline.empty()) result["dense_baseline"] = baseline;
-    std::printf("%s\n", json_text(result).c_str());
-    return kOk;
-  }
-  const double val_loss = run.result().at("val_loss").is_number() ? run.result().at("val_loss").get<double>() : 0;
-  std::printf("val_loss=%.3f", val_loss);
-  if (!o.dense_baseline.empty()) std::printf("  (dense_baseline=%.3f)", baseline);
-  std::printf("\n");
+  const std::string directory = request.directory.string();
+  if (outcome != RunOutcome::kFinished) return report_unfinished(o, outcome, run.step(), directory);
+  report_finished(o, run.result(), baseline, directory);
   return kOk;
 }
 

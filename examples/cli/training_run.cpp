@@ -44,7 +44,6 @@ void TrainingRun::take(const Json& line) {
 }
 
 RunOutcome TrainingRun::run() {
-  begin();
   const std::int64_t end = request_.stop_at > 0 ? std::min(request_.stop_at, total_steps_) : total_steps_;
   Progress progress(request_.label, trainer_.step(), total_steps_, request_.quiet);
   double flushed_at = wall_seconds();
@@ -187,6 +186,14 @@ Json run_costs(const Json& config, const std::string& exec) {
   return {{"parameters", {{"total", cost.at("total_parameters")}, {"active", cost.at("active_parameters")}}},
           {"train_flops_per_token", cost.at("train_flops_per_token")},
           {"memory_bytes", Json::parse(core::estimate_memory(json_text(config), exec))}};
+}
+
+void require_validation_window(const core::Dataset& dataset, const Json& config) {
+  const std::size_t seq_len = config.at("train").at("seq_len");
+  if (dataset.num_eval_windows("val", seq_len) > 0) return;
+  throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
+                 ": the validation part is shorter than one window of train.seq_len + 1 = " +
+                 std::to_string(seq_len + 1) + " tokens");
 }
 
 void require_memory(const Json& costs) {

@@ -36,14 +36,15 @@ class TrainingRun {
   /// Builds model and trainer, and reads the checkpoint when resuming; touches no file. @throws BadInput, Failure.
   explicit TrainingRun(RunRequest request);
 
-  /// @throws RunFailed, or Failure with what made a step impossible.
+  /// Makes or reopens the run directory: the first call that touches a file. @throws BadInput.
+  void begin();
+  /// After begin(). @throws RunFailed, or Failure with what made a step impossible.
   RunOutcome run();
   /// After kFinished: what stands in result.json.
   const Json& result() const { return result_; }
   std::int64_t step() const { return trainer_.step(); }
 
  private:
-  void begin();
   void take(const Json& metrics_line);
   Json metrics_line(const core::StepMetrics& metrics, double seconds, double cpu) const;
   void log_step(const core::StepMetrics& metrics) const;
@@ -72,6 +73,8 @@ std::string log_header(const Json& config);
 std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors);
 /// The same as JSON: {"parameters": {"total", "active"}, "train_flops_per_token", "memory_bytes": {...}}
 Json run_costs(const Json& config, const std::string& exec);
+/// Throws BadInput when the validation split of `dataset` is shorter than a window.
+void require_validation_window(const core::Dataset& dataset, const Json& config);
 /// Throws BadInput when the estimate is above what this machine has.
 void require_memory(const Json& costs);
 

@@ -17,8 +17,11 @@ TINY = ["--num-layers=2", "--d-model=8", "--num-heads=2", "--d-ff=16", "--d-expe
         "--warmup-steps=2"]
 
 
-def tiny(steps=6, corpus="text.txt"):
-    return [*TINY, f"--steps={steps}", f"--corpus={corpus}"]
+def tiny(steps=6, corpus="text.txt", *flags):
+    """The flags of a tiny run; `flags` replace those of the same name."""
+    names = {flag.split("=")[0] for flag in flags}
+    ours = [*TINY, f"--steps={steps}", f"--corpus={corpus}"]
+    return [flag for flag in ours if flag.split("=")[0] not in names] + list(flags)
 
 
 def some_text(size=4000):
@@ -47,8 +50,8 @@ class ProgramTest(unittest.TestCase):
 
     def call(self, *args, env=None):
         """Runs the program; its exit code, stdout and stderr are in the answer."""
-        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True, timeout=300,
-                              stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True,
+                              errors="replace", timeout=300, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
 
     def succeed(self, *args):
         done = self.call(*args)

@@ -137,7 +137,7 @@ class Train(ProgramTest):
         self.assertEqual([line["step"] for line in self.metrics("run") if "val_loss" in line], [2, 4])
 
     def test_a_loss_that_explodes_fails_the_run(self):
-        done = self.call("train", *tiny(50), "--lr=1000", "--clip-norm=0", "--warmup-steps=0", "--set",
+        done = self.call("train", *tiny(50, "text.txt", "--warmup-steps=0"), "--lr=1000", "--clip-norm=0", "--set",
                          "model.init_std=100", "--set", "model.norm_eps=1e-30", "--set", "train.adam_eps=1e-300",
                          "--weight-decay=1000", "--out=run")
         self.assertEqual(done.returncode, 1, done.stderr)

@@ -25,7 +25,8 @@ struct TrainConfig {
   Schedule schedule = Schedule::kCosine;
   double beta1 = 0.9, beta2 = 0.95, adam_eps = 1e-8;
   double weight_decay = 0.1;  ///< decoupled; matrices and embeddings only
-  double clip_norm = 1;       ///< global gradient norm; 0: no clipping
+  /// Gradients are scaled by clip_norm / (norm + 1e-6) when their global norm is above clip_norm; 0: never.
+  double clip_norm = 1;
 
   std::uint64_t seed = 36000;  ///< start values and training windows
 

@@ -27,7 +27,7 @@ setup:  ## install every Debian package that any target below uses
 build:  ## library and program: build/lib/ and build/bin/minimoe
 	$(INSTALL) $(PACKAGES_BUILD)
 	@test -f build/build.ninja || $(CONFIGURE) --preset program
-	@cmake --build build --parallel $(JOBS) --target minimoe_core minimoe
+	@cmake --build build --parallel $(JOBS) --target minimoe_core minimoe_shared minimoe
 
 test:  ## build everything, run the test suite (without the long tests)
 	$(INSTALL) $(PACKAGES_TEST)
@@ -38,11 +38,12 @@ test:  ## build everything, run the test suite (without the long tests)
 demo: build  ## train dense and MoE side by side on the embedded corpus; results in build/demo/
 	@build/bin/minimoe compare --steps 600 --seeds 3 --out build/demo --force
 
-bench:  ## run the benchmarks beside their peers
+bench:  ## time a training step beside PyTorch's (when installed), then the operations one by one
 	$(INSTALL) $(PACKAGES_BENCH)
 	@$(CONFIGURE) --preset bench
 	@cmake --build --preset bench --parallel $(JOBS)
-	@build/bin/minimoe_bench
+	@python3 bench/step_bench.py build/bin/minimoe
+	@for program in build/bin/*_bench; do OPENBLAS_NUM_THREADS=1 $$program --benchmark_min_time=0.1; done
 
 lint:  ## clang-format on all files, clang-tidy on those changed since main (all: make lint ALL=1)
 	$(INSTALL) $(PACKAGES_LINT)

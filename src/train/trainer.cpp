@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/train/trainer.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string_view>
 
@@ -29,7 +30,7 @@ struct StepBuffers {
   ModelCache<T> cache;
   View<std::int32_t, 2> tokens, targets;  // [A, B * S]
   View<std::uint8_t, 2> valid;
-  View<std::int32_t, 1> window;           // [S + 1]
+  View<std::int32_t, 1> window;  // [S + 1]
 
   void plan_optimizer(Arena& arena, std::size_t num_parameters) {
     gradients = arena.take<T, 1>({num_parameters});
@@ -238,9 +239,8 @@ struct Trainer<T>::Impl {
     update.beta2 = config.beta2;
     update.eps = config.adam_eps;
     update.step = state.step + 1;
-    if (config.clip_norm > 0 && metrics.gradient_norm > config.clip_norm) {
-      update.gradient_scale = config.clip_norm / metrics.gradient_norm;
-    }
+    // As torch.nn.utils.clip_grad_norm_, its 1e-6 included, so that curves can be compared digit by digit.
+    if (config.clip_norm > 0) update.gradient_scale = std::min(1.0, config.clip_norm / (metrics.gradient_norm + 1e-6));
     for (std::size_t i = 0; i < state.weights.size(); ++i) {
       const ParameterRef<T>& p = state.weights[i];
       update.weight_decay = p.decay == Decay::kYes ? config.weight_decay : 0;

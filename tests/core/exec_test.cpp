@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/core/exec.hpp"
 
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cfenv>
 #include <chrono>
 #include <csignal>
 #include <stdexcept>
@@ -25,6 +27,19 @@ std::vector<int> visits(Exec& exec, std::size_t count, std::size_t chunk) {
     for (std::size_t i = begin; i < end; ++i) ++seen[i];
   });
   return std::vector<int>(seen.begin(), seen.end());
+}
+
+// Calls body(worker) on both threads of `exec`; false if one thread did everything. Each waits for the other.
+template <class Body>
+bool on_both_threads(Exec& exec, Body body) {
+  std::atomic<int> arrived{0};
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  exec.parallel_for(2, 1, [&](std::size_t, std::size_t, int worker) {
+    body(worker);
+    ++arrived;
+    while (arrived < 2 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
+  });
+  return std::chrono::steady_clock::now() < give_up;
 }
 
 // Counts what a context takes from its resource.
@@ -82,20 +97,52 @@ TEST_CASE("exec: a worker number belongs to one thread at a time", "[exec]") {
 }
 
 TEST_CASE("exec: more than one thread takes part, and one thread is the caller's own", "[exec]") {
-  const auto caller = std::this_thread::get_id();
   Exec two({.num_threads = 2});
-  std::atomic<int> arrived{0};
-  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  two.parallel_for(2, 1, [&](std::size_t, std::size_t, int) {
-    ++arrived;  // each waits for the other: serial execution would not get past this
-    while (arrived < 2 && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
-  });
-  CHECK(std::chrono::steady_clock::now() < give_up);
+  CHECK(on_both_threads(two, [](int) {}));
 
+  const auto caller = std::this_thread::get_id();
   Exec one({.num_threads = 1});
   bool same = true;
   one.parallel_for(100, 1, [&](std::size_t, std::size_t, int) { same = same && std::this_thread::get_id() == caller; });
   CHECK(same);
+}
+
+#if defined(__x86_64__)
+TEST_CASE("exec: every worker rounds as the caller does at that moment", "[exec]") {
+  Exec exec({.num_threads = 2});
+  const int usual = std::fegetround();
+  const auto third = [] {
+    volatile float one = 1, three = 3;  // divided now, not by the compiler
+    return static_cast<float>(one / three);
+  };
+  float of_mode[2];
+  for (const int i : {0, 1, 0}) {
+    float seen[2] = {};
+    std::fesetround(i == 0 ? FE_DOWNWARD : FE_UPWARD);
+    const bool both = on_both_threads(exec, [&](int worker) { seen[worker] = third(); });
+    std::fesetround(usual);
+    REQUIRE(both);
+    CHECK(seen[1] == seen[0]);
+    of_mode[i] = seen[0];
+  }
+  CHECK(of_mode[0] < of_mode[1]);
+}
+#endif
+
+TEST_CASE("exec: the host's signals are not delivered to worker threads, and its own mask stays", "[exec]") {
+  sigset_t before, after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  Exec exec({.num_threads = 2});
+  int blocked[2] = {-1, -1};
+  REQUIRE(on_both_threads(exec, [&](int worker) {
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, nullptr, &mask);
+    blocked[worker] = sigismember(&mask, SIGINT);
+  }));
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  CHECK(blocked[1] == 1);
+  CHECK(blocked[0] == sigismember(&before, SIGINT));
+  CHECK(sigismember(&after, SIGINT) == sigismember(&before, SIGINT));
 }
 
 TEST_CASE("exec: the exception of the lowest chunk is rethrown and the context stays usable", "[exec]") {

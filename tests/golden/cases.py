@@ -47,16 +47,18 @@ def model_cases():
         "gpt2_softmax_topk_renorm": (config(GPT2), full),
         "gpt2_softmax_topk": (config(GPT2, dict(gate_order="softmax_topk", layers=[0, 1]), tied_embeddings=True,
                                      gelu="erf"), full),
-        "gpt2_topk_softmax": (config(GPT2, dict(gate_order="topk_softmax", capacity_factor=1.0, router_bias=True)), padded),
-        "gpt2_sigmoid_topk_renorm": (config(GPT2, dict(gate_order="sigmoid_topk_renorm", num_shared_experts=1), num_kv_heads=1),
-                                     full),
+        "gpt2_topk_softmax": (config(GPT2, dict(gate_order="topk_softmax", capacity_factor=1.0, router_bias=True)),
+                              padded),
+        "gpt2_sigmoid_topk_renorm": (config(GPT2, dict(gate_order="sigmoid_topk_renorm", num_shared_experts=1),
+                                            num_kv_heads=1), full),
         "llama_softmax_topk_renorm": (config(LLAMA, dict(layers=[0])), full),
         "llama_softmax_topk": (config(LLAMA, dict(gate_order="softmax_topk", top_k=1), rope_pairing="interleaved",
                                       qk_norm=True, tied_embeddings=True), full),
         "llama_topk_softmax": (config(LLAMA, dict(gate_order="topk_softmax", capacity_factor=0.9,
                                                   drop_priority="probability"), qk_norm=True, num_kv_heads=1), full),
         "llama_sigmoid_topk_renorm": (config(LLAMA, dict(gate_order="sigmoid_topk_renorm", aux_loss_scope="sequence",
-                                                         layers=[0, 1]), num_kv_heads=0, rope_pairing="interleaved"), padded),
+                                                         layers=[0, 1]), num_kv_heads=0, rope_pairing="interleaved"),
+                                      padded),
     }
 
 
@@ -67,7 +69,7 @@ TRAIN = dict(steps=20, batch_size=2, seq_len=8, accumulation_steps=1, learning_r
 def training_cases():
     """name: (model, train, whether some sequences are padded)"""
     return {
-        "gpt2_dense": (config(GPT2, dict(layers=[])), TRAIN, False),
+        "gpt2_dense": (config(GPT2, dict(layers=[])), TRAIN | dict(clip_norm=2.5), False),
         "gpt2_lab": (config(GPT2, dict(aux_loss_coef=0.01, z_loss_coef=0.001)), TRAIN, False),
         "gpt2_global_batch": (config(GPT2, dict(aux_loss_scope="global_batch", gate_order="softmax_topk",
                                                 layers=[0, 1]), num_kv_heads=2),
@@ -76,11 +78,12 @@ def training_cases():
                                                     bias_balancing=True, bias_update_rate=0.02, bias_centering=True,
                                                     num_shared_experts=1), qk_norm=True), TRAIN, False),
         "llama_micro_batch": (config(LLAMA, dict(gate_order="softmax_topk", top_k=1, capacity_factor=1.25,
-                                                 bias_balancing=True), rope_pairing="interleaved", tied_embeddings=True),
+                                                 bias_balancing=True), rope_pairing="interleaved",
+                                     tied_embeddings=True),
                               TRAIN | dict(accumulation_steps=2), True),
         "llama_sequence": (config(LLAMA, dict(aux_loss_scope="sequence", gate_order="topk_softmax", router_bias=True,
                                               router_learning_rate_factor=2.0)),
-                           TRAIN | dict(accumulation_steps=2, weight_decay=0.02), True),
+                           TRAIN | dict(accumulation_steps=2, weight_decay=0.02, clip_norm=4.0), True),
     }
 
 

@@ -2,10 +2,8 @@
 // Golden files: what PyTorch computed (make_golden.py), and from what.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <type_traits>
@@ -13,28 +11,19 @@
 
 #include "minimoe/core/tensor.hpp"
 #include "support/catch.hpp"
+#include "train/safetensors.hpp"
 
 namespace minimoe::test {
 
 class GoldenFile {
  public:
-  /// Reads tests/golden/NAME.safetensors.
-  explicit GoldenFile(const std::string& name) {
-    std::ifstream in(std::string(MINIMOE_TEST_DATA) + "/golden/" + name + ".safetensors", std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(in), {});
-    std::uint64_t header_size = 0;
-    REQUIRE(bytes_.size() > sizeof header_size);
-    std::memcpy(&header_size, bytes_.data(), sizeof header_size);
-    data_ = sizeof header_size + header_size;
-    REQUIRE(bytes_.size() > data_);
-    tensors_ = nlohmann::json::parse(bytes_.begin() + sizeof header_size,
-                                     bytes_.begin() + static_cast<std::ptrdiff_t>(data_));
-    info_ = nlohmann::json::parse(tensors_.at("__metadata__").at("golden").get<std::string>());
-  }
+  /// Opens tests/golden/NAME.safetensors.
+  explicit GoldenFile(const std::string& name)
+      : file_(std::string(MINIMOE_TEST_DATA) + "/golden/" + name + ".safetensors"),
+        info_(nlohmann::json::parse(file_.metadata().at("golden"))) {}
 
   /// What make_golden.py wrote about `name`: its configuration and its scalars.
   const nlohmann::json& info(const std::string& name) const { return info_.at(name); }
-  /// The names of the cases, without what does not describe one.
   std::vector<std::string> cases() const {
     std::vector<std::string> names;
     for (const auto& [key, value] : info_.items()) {
@@ -44,51 +33,46 @@ class GoldenFile {
   }
   std::size_t count_with_prefix(const std::string& prefix) const {
     std::size_t count = 0;
-    for (const auto& [key, value] : tensors_.items()) count += key.starts_with(prefix);
+    for (const SafetensorsFile::Entry& entry : file_.entries()) count += entry.name.starts_with(prefix);
     return count;
   }
-  std::vector<std::size_t> shape(const std::string& name) const { return tensors_.at(name).at("shape"); }
+  const std::vector<std::size_t>& shape(const std::string& name) const { return entry(name).shape; }
 
   /// The elements as T, whatever the file's type is.
   template <class T>
   std::vector<T> values(const std::string& name) const {
-    const nlohmann::json& tensor = tensors_.at(name);
-    const std::string type = tensor.at("dtype");
-    if (type == "F32") return convert<T, float>(tensor);
-    REQUIRE(type == "F64");
-    return convert<T, double>(tensor);
+    const SafetensorsFile::Entry& found = entry(name);
+    return found.type == TensorType::kF32 ? convert<T, float>(found) : convert<T, double>(found);
   }
   template <class T, std::size_t N>
   Tensor<T, N> tensor(const std::string& name) const {
-    const std::vector<std::size_t> extents = shape(name);
     INFO(name);
-    REQUIRE(extents.size() == N);
-    std::array<std::size_t, N> fixed;
-    std::copy(extents.begin(), extents.end(), fixed.begin());
-    Tensor<T, N> out = make_tensor<T, N>(fixed);
+    std::array<std::size_t, N> extents;
+    REQUIRE(shape(name).size() == N);
+    std::copy(shape(name).begin(), shape(name).end(), extents.begin());
+    Tensor<T, N> out = make_tensor<T, N>(extents);
     const std::vector<T> elements = values<T>(name);
     std::copy(elements.begin(), elements.end(), out.data());
     return out;
   }
 
  private:
+  const SafetensorsFile::Entry& entry(const std::string& name) const {
+    const SafetensorsFile::Entry* found = file_.find(name);
+    if (!found) throw Error(ErrorCode::kInvalidArgument, concat(file_.path(), " has no tensor ", name));
+    return *found;
+  }
   template <class T, class Stored>
-  std::vector<T> convert(const nlohmann::json& tensor) const {
-    const std::size_t begin = data_ + tensor.at("data_offsets")[0].get<std::size_t>();
-    const std::size_t end = data_ + tensor.at("data_offsets")[1].get<std::size_t>();
-    REQUIRE(end <= bytes_.size());
-    std::vector<T> out((end - begin) / sizeof(Stored));
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      Stored value;
-      std::memcpy(&value, bytes_.data() + begin + i * sizeof value, sizeof value);
-      out[i] = static_cast<T>(value);
-    }
+  std::vector<T> convert(const SafetensorsFile::Entry& found) const {
+    std::vector<Stored> stored((found.end - found.begin) / sizeof(Stored));
+    file_.read(found, stored.data());
+    std::vector<T> out(stored.size());
+    std::transform(stored.begin(), stored.end(), out.begin(), [](Stored value) { return static_cast<T>(value); });
     return out;
   }
 
-  std::vector<char> bytes_;
-  std::size_t data_ = 0;
-  nlohmann::json tensors_, info_;
+  SafetensorsFile file_;
+  nlohmann::json info_;
 };
 
 /// ||got - expected|| / ||expected||; the plain norm of `got` when all of `expected` is 0. NaN when any element is.

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the golden files beside this script: ops, moe_layer, model and training. Usage: make_golden.py [NAME...]
 
-Each file is a safetensors file whose one metadata entry, "golden", is JSON: the configuration of each case and what else
-its test must know. Tensors are named CASE/what. Inputs and start weights are float32 (so that float and double start from
-the same numbers), results float64; integers are float32 too, the library's reader knows no other types.
+Each is a safetensors file whose one metadata entry, "golden", is JSON: the configuration of each case and what else its
+test must know. Tensors are named CASE/what. Inputs and start weights are float32 (float and double start from the same
+numbers), results float64; integers are float32 too, the library's reader knows no other types.
 """
 import json
 import math
@@ -41,8 +41,8 @@ class Golden:
         self.tensors[name] = value.detach().float().contiguous()
 
     def result(self, name, value):
-        value = value.detach()
-        self.tensors[name] = value.to(torch.float64 if value.is_floating_point() else torch.float32).contiguous().clone()
+        value = value.detach().to(torch.float64 if value.is_floating_point() else torch.float32)
+        self.tensors[name] = value.contiguous().clone()
 
     def save(self):
         path = pathlib.Path(__file__).parent / f"{self.name}.safetensors"
@@ -80,7 +80,8 @@ def make_ops(golden):
     case("gelu_erf", lambda x: F.gelu(x), x=draw.normal(131, std=2))
     case("silu", lambda x: F.silu(x), x=draw.normal(131, std=3))
     case("swiglu", lambda gate, up: F.silu(gate) * up, gate=draw.normal(131, std=2), up=draw.normal(131))
-    case("layer_norm", lambda x, weight, bias: F.layer_norm(x, (37,), weight, bias, 1e-5), x=x, weight=weight, bias=bias)
+    case("layer_norm", lambda x, weight, bias: F.layer_norm(x, (37,), weight, bias, 1e-5), x=x, weight=weight,
+         bias=bias)
     case("rms_norm", lambda x, weight: F.rms_norm(x, (37,), weight, 1e-5), x=x, weight=weight)
 
     def head_norm(x, weight):  # heads 1 and 2 of four, as the keys of a fused projection
@@ -179,13 +180,14 @@ def make_moe_layer(golden):
         def make(seed):
             draw = Draw(seed)
             p = start_values(draw, {f"moe.{n}": s for n, s in cases.moe_shapes(m).items()})
-            x, valid = leaf(draw.normal(len(lengths) * seq_len, m["d_model"])), right_padding(lengths, seq_len).flatten()
+            x = leaf(draw.normal(len(lengths) * seq_len, m["d_model"]))
+            valid = right_padding(lengths, seq_len).flatten()
             y, routing = reference.moe(p, "moe", x, m, valid, seq_len)
             return routing.margin, (draw, p, x, valid, y, routing)
 
         margin, (draw, p, x, valid, y, r) = first_good(make, 1e-3)
         d_y, c = draw.normal(*y.shape), m["moe"]
-        aux, z = reference.balance_losses([r], c["aux_loss_scope"] if c["aux_loss_scope"] == "sequence" else "micro_batch")
+        aux, z = reference.balance_losses([r], c["aux_loss_scope"])
         aux_term, z_term, extra = aux, z, {}
         if c["aux_loss_scope"] == "global_batch":  # this call is one of several of a step of 60 tokens
             load = r.load_E + torch.tensor([7, 30, 2, 11, 22])
@@ -194,8 +196,8 @@ def make_moe_layer(golden):
             z_term = (r.lse_N ** 2).sum() / 60
         ((y * d_y).sum() + c["aux_loss_coef"] * aux_term + c["z_loss_coef"] * z_term).backward()
 
-        golden.info[name] = dict(config=dict(model=m, train=dict(seq_len=seq_len)), topk_margin=margin, aux_loss=float(aux.detach()),
-                                 z_loss=float(z.detach()), load=r.load_E.tolist(),
+        golden.info[name] = dict(config=dict(model=m, train=dict(seq_len=seq_len)), topk_margin=margin,
+                                 aux_loss=float(aux.detach()), z_loss=float(z.detach()), load=r.load_E.tolist(),
                                  num_dropped=int((~r.kept_NK).sum()), **extra)
         for n, value in p.items():
             golden.input(f"{name}/start/{n}", value)
@@ -207,7 +209,8 @@ def make_moe_layer(golden):
         golden.result(f"{name}/d_x", x.grad)
 
         def all_tokens(rows, fill=0):
-            return torch.full((len(valid), rows.shape[1]), fill, dtype=rows.dtype).index_copy(0, valid.nonzero()[:, 0], rows)
+            everywhere = torch.full((len(valid), rows.shape[1]), fill, dtype=rows.dtype)
+            return everywhere.index_copy(0, valid.nonzero().flatten(), rows)
         golden.result(f"{name}/topk_idx", all_tokens(r.topk_idx_NK, -1))
         golden.result(f"{name}/kept", all_tokens(r.kept_NK.long()))
         golden.result(f"{name}/gate_weights", all_tokens(r.gate_weights_NK.detach()))
@@ -247,8 +250,8 @@ def make_model(golden):
 
         margin, (p, batch, loss) = first_good(make, 1e-3)
         loss.total.backward()
-        golden.info[name] = dict(config=dict(model=m, train=dict(batch_size=len(lengths), seq_len=8)), topk_margin=margin,
-                                 loss=float(loss.main.detach()), aux_loss=float(loss.aux.detach()),
+        golden.info[name] = dict(config=dict(model=m, train=dict(batch_size=len(lengths), seq_len=8)),
+                                 topk_margin=margin, loss=float(loss.main.detach()), aux_loss=float(loss.aux.detach()),
                                  z_loss=float(loss.z.detach()), load=loss.load_LE.tolist())
         for n, value in p.items():
             golden.input(f"{name}/start/{n}", value)
@@ -260,7 +263,7 @@ def make_model(golden):
 # ---- 20 training steps ----
 
 def train(p, m, t, batches):
-    """20 steps of torch.optim.AdamW. Returns the curves [steps, 5] (loss, aux, z, gradient norm, learning rate), the loads
+    """torch.optim.AdamW. Returns the curves [steps, 5] (loss, aux, z, gradient norm, learning rate), the loads
     [steps, layers, E] and the smallest margin."""
     groups, factors = [], []
     for name, value in trained(p).items():
@@ -276,11 +279,7 @@ def train(p, m, t, batches):
         for w in weights:
             if w.grad is None:
                 w.grad = torch.zeros_like(w)
-        # torch.nn.utils.clip_grad_norm_ divides by (norm + 1e-6); the clipped norm here is clip_norm itself.
-        norm = torch.nn.utils.get_total_norm([w.grad for w in weights])
-        if t["clip_norm"] and norm > t["clip_norm"]:
-            for w in weights:
-                w.grad.mul_(t["clip_norm"] / norm)
+        norm = torch.nn.utils.clip_grad_norm_(weights, t["clip_norm"])
         rate = reference.learning_rate_at(t, step)
         for group, factor in zip(optimizer.param_groups, factors):
             group["lr"] = rate * factor

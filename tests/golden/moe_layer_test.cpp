@@ -60,8 +60,7 @@ void check_layer(const GoldenFile& file, const std::string& name) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("golden moe_layer: routing, output, losses and gradients equal PyTorch", "[golden]", float,
-                   double) {
+TEMPLATE_TEST_CASE("golden moe_layer: routing, output, losses and gradients equal PyTorch", "[golden]", float, double) {
   const GoldenFile file("moe_layer");
   const std::vector<std::string> names = file.cases();
   CHECK(names.size() >= 18);

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+torch.set_default_dtype(torch.float64)  # a quotient of integers would be float32
+
 
 def rope(x_BSHd, theta, pairing):
     seq_len, d = x_BSHd.shape[1], x_BSHd.shape[3]
@@ -140,7 +142,8 @@ def balance_losses(routings, scope):
         return sum(aux) / len(aux), sum(z) / len(z)
     z = (torch.cat([r.lse_N for r in routings]) ** 2).mean()
     if scope == "global_batch":
-        return switch_aux_loss(torch.cat([r.topk_idx_NK for r in routings]), torch.cat([r.probs_NE for r in routings])), z
+        pooled = [torch.cat(parts) for parts in zip(*((r.topk_idx_NK, r.probs_NE) for r in routings))]
+        return switch_aux_loss(*pooled), z
     aux = [switch_aux_loss(r.topk_idx_NK[r.sequence_N == s], r.probs_NE[r.sequence_N == s])
            for r in routings for s in r.sequence_N.unique()]
     return sum(aux) / len(aux), z

@@ -36,8 +36,8 @@ class StoredBatches final : public BatchSource {
   std::size_t accumulation_steps_;
 };
 
-/// The rows of qkv.bias that are key biases: adding one to every key of a query changes no attention weight, so their true
-/// gradient is 0, and what rounding leaves of it Adam scales up to full steps. In double its eps still hides that.
+/// The rows of qkv.bias that are key biases: adding one to every key of a query changes no attention weight, so their
+/// true gradient is 0, and what rounding leaves of it Adam scales up to full steps. In double its eps still hides that.
 void overwrite_key_biases(std::vector<double>& expected, const float* got, const ModelConfig& config) {
   const std::size_t begin = config.num_heads * config.head_dim();
   const std::size_t end = begin + config.kv_heads() * config.head_dim();

@@ -54,8 +54,7 @@ TEST_CASE("bias_balancer: bad sizes, rates and counts are refused with the value
                     "update_expert_bias: expert_bias is [2], load is [3], expected the same");
   CHECK_THROWS_WITH(updated({0, 0}, {1, 1}, -0.5, false),
                     "update_expert_bias: rate is -0.5, expected a finite number >= 0");
-  CHECK_THROWS_WITH(updated({0, 0}, {1, -1}, 1, false),
-                    "update_expert_bias: load of expert 1 is -1, expected >= 0");
+  CHECK_THROWS_WITH(updated({0, 0}, {1, -1}, 1, false), "update_expert_bias: load of expert 1 is -1, expected >= 0");
 }
 
 TEST_CASE("bias_balancer: a dead expert's bias grows and it is chosen again within 1 / (2u) steps of saturation",
@@ -83,7 +82,8 @@ TEST_CASE("bias_balancer: a dead expert's bias grows and it is chosen again with
   }
 }
 
-TEST_CASE("bias_balancer: the bias enters the choice and no weight, loss, statistic of probability, or gradient", "[moe]") {
+TEST_CASE("bias_balancer: the bias enters the choice and no weight, loss, statistic of probability, or gradient",
+          "[moe]") {
   for (const GateOrder order : {GateOrder::kSoftmaxTopkRenorm, GateOrder::kSoftmaxTopk, GateOrder::kTopkSoftmax,
                                 GateOrder::kSigmoidTopkRenorm}) {
     INFO("order " << static_cast<int>(order));
@@ -123,7 +123,8 @@ TEST_CASE("bias_balancer: a biased choice has the unbiased weight, to the last b
   CHECK(run.gate_weights()[0] == Approx(0.01).epsilon(1e-6));
 }
 
-TEST_CASE("bias_balancer: the bias is a saved buffer without gradient or decay; frozen when nobody updates it", "[moe]") {
+TEST_CASE("bias_balancer: the bias is a saved buffer without gradient or decay; frozen when nobody updates it",
+          "[moe]") {
   LayerRun<float> run(MoEConfig{.d_model = 6, .bias_balancing = true}, 24);
   const ParameterRef<float>& p = run.parameter("expert_bias");
   CHECK(p.role == Role::kBuffer);

@@ -9,12 +9,12 @@ TEST_CASE("open_token_source: each format and option reaches the source that it 
   const minimoe_test::TemporaryDirectory directory;
   const std::string path = directory.file("tokens.bin");
   std::string bytes;
-  for (int i = 0; i < 400; ++i) bytes += {'\x05', '\0'};
+  for (int i = 0; i < 400; ++i) bytes += "ab";
   minimoe_test::write_file(path, bytes);
 
   DataConfig data;
   data.corpus = path;
-  CHECK(open_token_source(data)->vocab_size() == 6);  // auto, by name: uint16 tokens, the largest is 5
+  CHECK(open_token_source(data)->vocab_size() == 0x6261 + 1);  // auto, by name: uint16 tokens, largest id + 1
   const std::uint64_t windows = open_token_source(data)->num_eval_windows(Split::kVal, 9);
   CHECK(windows > 0);
   data.val_fraction = 0.5;

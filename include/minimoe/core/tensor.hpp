@@ -151,8 +151,8 @@ using OptionalOut = View<std::type_identity_t<T>, N>;
 template <class T, std::size_t N>
 void check_shape(const char* where, const char* what, const View<T, N>& view,
                  const std::array<std::size_t, N>& expected) {
-  if (view.shape() == expected) return;  // no strings are built on the way of a training step
-  require(false, where, ": ", what, " is ", shape_string(view.shape()), ", expected ", shape_string(expected));
+  require(view.shape() == expected, where, ": ", what, " is ", shape_string(view.shape()), ", expected ",
+          shape_string(expected));
 }
 
 }  // namespace minimoe

@@ -42,10 +42,10 @@ struct MoEConfig {
   std::size_t num_shared_experts =
       0;  ///< one dense FFN of num_shared_experts * d_expert, added to every token; 0: none
 
-  double router_init_std = 0.02;           ///< >= 0; 0 is a zero router: every token picks experts 0..K-1
-  bool router_bias = false;                ///< a trained bias on the logits
-  std::vector<double> router_bias_init;    ///< start of the router bias, [E]; empty: zeros. Needs router_bias
-  double router_learning_rate_factor = 1;  ///< multiplies the learning rate of the router's weight and bias, >= 0
+  double router_init_std = 0.02;              ///< >= 0; 0 is a zero router: every token picks experts 0..K-1
+  bool router_bias = false;                   ///< a trained bias on the logits
+  std::vector<double> router_bias_init = {};  ///< start of the router bias, [E]; empty: zeros. Needs router_bias
+  double router_learning_rate_factor = 1;     ///< multiplies the learning rate of the router's weight and bias, >= 0
 
   double aux_loss_coef = 0.01;  ///< Switch loss coefficient, >= 0; 0: computed and reported, not differentiated
   AuxLossScope aux_loss_scope = AuxLossScope::kMicroBatch;

@@ -9,9 +9,9 @@ namespace minimoe {
 
 /// How the tokens of one forward call are to be routed.
 struct RoutingContext {
-  View<const std::uint8_t, 1> valid;  ///< [T], 0 = padding (not routed: output 0, gradient 0); absent: all valid
-  std::size_t seq_len = 0;            ///< tokens a sequence, T = B * seq_len; needed for AuxLossScope::kSequence
-  bool training = false;              ///< chooses capacity_factor or eval_capacity_factor
+  View<const std::uint8_t, 1> valid = {};  ///< [T], 0 = padding (not routed: output 0, gradient 0); absent: all valid
+  std::size_t seq_len = 0;                 ///< tokens a sequence, T = B * seq_len; needed for AuxLossScope::kSequence
+  bool training = false;                   ///< chooses capacity_factor or eval_capacity_factor
 };
 
 /// What the balance losses contribute to one backward call. Coefficients are effective: aux_loss_coef and z_loss_coef
@@ -20,8 +20,8 @@ struct BalanceGradient {
   double aux_coef = 0;
   double z_coef = 0;
   std::int64_t num_tokens = 0;  ///< tokens over which P and the z mean are taken; 0: those of this call
-  View<const std::int64_t, 1>
-      global_load;                 ///< [E] counts of the whole step for kGlobalBatch; absent: those of this call
+  View<const std::int64_t, 1> global_load =
+      {};                          ///< [E] counts of the whole step for kGlobalBatch; absent: those of this call
   std::int64_t num_sequences = 0;  ///< kSequence: sequences in the mean; 0: those of this call
 };
 

@@ -25,6 +25,9 @@ std::int64_t read_checkpoint_step(const std::string& path);
 template <class T>
 void load_weights(const std::string& path, MiniGPT<T>& model);
 /// Reads everything; training goes on bit for bit as if it had not stopped.
+/// @throws Error(kInvalidArgument) naming the keys of the model, or train.{seed, batch_size, seq_len,
+/// accumulation_steps}, that differ from the checkpoint's; Error(kCorruptFile) as load_weights. Both leave model and
+/// trainer unchanged; only a disk that fails while being read (kIo) does not.
 template <class T>
 void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& trainer);
 

@@ -38,9 +38,10 @@ RunConfig lab_preset();
 RunConfig lab_dense_preset();
 
 /// Parses {"model": {...}, "train": {...}, "data": {...}}; keys left out keep their defaults (those of model.preset,
-/// "gpt2" or "llama", when it is given). @throws Error(kInvalidArgument) for malformed JSON (with line and column), a
-/// duplicate or unknown key (with its path and the nearest known key), a wrong type or range; every bad field is named
-/// in one message. Text above 1 MiB or deeper than 32 is refused.
+/// "gpt2" or "llama", when it is given), but model.vocab_size, left out, is 0. Syntax, types and ranges are checked
+/// here, what the values mean together by RunConfig::problems. @throws Error(kInvalidArgument) for malformed JSON (with
+/// line and column), a duplicate or unknown key (with its path and the nearest known key), a wrong type or range; every
+/// bad field is named in one message. Text above 1 MiB or deeper than 32 is refused.
 RunConfig parse_run_config(const std::string& json);
 /// The whole configuration, defaults included, as JSON; parse_run_config reads it back to the same values.
 std::string run_config_json(const RunConfig& config, int indent = -1);

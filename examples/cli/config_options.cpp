@@ -153,7 +153,9 @@ void ConfigOptions::add_to(CLI::App& command, ConfigScope scope) {
     if (spec.kind == kSwitch) {
       value.option = command.add_flag(spec.flag, value.text, spec.help);
     } else {
+      const bool is_list = spec.kind == kList || spec.kind == kTextList;
       value.option = command.add_option(spec.flag, value.text, spec.help);
+      value.option->type_name(is_list ? "LIST" : spec.kind == kText ? "NAME" : "NUMBER");
     }
     value.option->group(spec.group);
   }
@@ -163,7 +165,8 @@ void ConfigOptions::add_to(CLI::App& command, ConfigScope scope) {
       ->group("Configuration");
   command.add_option("--set", assignments_, "any key, as in --set model.moe.top_k=2; may be repeated")
       ->group("Configuration")
-      ->allow_extra_args(false);
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
 }
 
 bool ConfigOptions::given() const {
@@ -210,7 +213,8 @@ ConfigOptions::Layers ConfigOptions::layers() const {
     const Json derived = derive(value);
     if (!derived.is_null()) set(to, derived, layers.origins.at(from));
   };
-  follow("train.learning_rate", "train.min_learning_rate", [](const Json& v) { return Json(v.get<double>() / 10); });
+  follow("train.learning_rate", "train.min_learning_rate",
+         [](const Json& v) { return v.get<double>() > 0 ? Json(v.get<double>() / 10) : Json(); });
   follow("train.seq_len", "model.max_seq_len",
          [](const Json& v) { return v.is_number_integer() && v.get<std::int64_t>() > 64 ? v : Json(); });
   follow("model.moe.bias_update_rate", "model.moe.bias_balancing", [](const Json&) { return Json(true); });

@@ -72,7 +72,7 @@ class Compare(ProgramTest):
             self.assertIn(f"\n{name}", table)
         self.assertRegex(table, r"(?m)^step=   5  main=\d+\.\d{3}  aux=\d+\.\d{3}  expert_counts=\[( \d+){4} \]$")
         self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")
-        self.assertIn("moe seed 36000 (run 2 of 8)  step 5/5", done.stderr)
+        self.assertIn("moe-seed36000 (run 2 of 8)  step 5/5", done.stderr)
 
     def test_dense_twins_match_in_parameters(self):
         manifest = self.json_of("compare", *tiny(1), "--num-experts=8", "--top-k=3", "--seeds=1", "--out=cmp", "--json")

@@ -73,16 +73,35 @@ struct EarlierRun {
   bool resumable = false;
 };
 
-EarlierRun earlier_run(const RunDirectory& files, const Json& config) {
+// A result counts when this version took it from the same data in the same way; else it is taken again.
+EarlierRun earlier_run(const RunDirectory& files, const Json& config, const Comparison& comparison) {
   std::error_code error;
   EarlierRun earlier;
   if (!fs::exists(files.config(), error) || read_json(files.config()) != config) return earlier;
   if (fs::exists(files.result(), error)) {
     const Json result = read_json(files.result());
-    if (result.is_object() && result.contains("splits")) earlier.result = result;
+    const bool same = result.is_object() && result.contains("splits") &&
+                      result.value("corpus", Json()) == comparison.corpus &&
+                      result.value("evaluation", Json()) == comparison.evaluation &&
+                      result.value("version", Json()) == core::version();
+    if (same) earlier.result = result;
   }
   earlier.resumable = fs::exists(files.checkpoint(), error);
   return earlier;
+}
+
+fs::path run_path(const CompareOptions& o, const Variant& variant, std::uint64_t seed) {
+  return fs::path(o.out) / "runs" / (variant.title + "-seed" + std::to_string(seed));
+}
+
+// The run directories that `seeds` have in this comparison.
+std::vector<fs::path> run_paths(const CompareOptions& o, const Comparison& comparison, const Json& seeds) {
+  std::vector<fs::path> paths;
+  for (const Json& seed : seeds) {
+    if (!seed.is_number_unsigned()) continue;
+    for (const Variant& variant : comparison.variants) paths.push_back(run_path(o, variant, seed.get<std::uint64_t>()));
+  }
+  return paths;
 }
 
 void print_results(const CompareOptions& o, const Comparison& comparison, const Json& manifest) {
@@ -116,8 +135,8 @@ Job prepare(const CompareOptions& o) {
   Json config = o.config.resolve();
   const std::vector<std::uint64_t> seeds = parse_seeds(o.seeds, config.at("train").at("seed"));
   config = with_seed(config, seeds.front());
-  refuse_existing_outputs(o.out, o.force || o.resume,
-                          "use --force to replace it, --resume to complete it, or another --out");
+  const char* remedy = "use --force to replace it, --resume to complete it, or another --out";
+  refuse_existing_outputs(o.out, o.force || o.resume, remedy);
   Job job{core::Dataset::open(json_text(config)), o.exec.exec_json(), {}, {}};
   Comparison& c = job.comparison;
   c.config = Json::parse(job.dataset.fit_config(json_text(config)));
@@ -125,9 +144,10 @@ Job prepare(const CompareOptions& o) {
   c.seeds = seeds;
   c.variants = comparison_variants(c.config, job.exec);
   for (const Variant& variant : c.variants) require_memory(variant.costs);
+  for (const fs::path& path : run_paths(o, c, seeds)) refuse_existing_outputs(path, o.force || o.resume, remedy);
   c.results.resize(c.variants.size());
   c.corpus = corpus_identity(job.dataset);
-  c.evaluation = {{"max_windows", o.evaluation.max_windows}, {"max_probes", o.evaluation.max_probes}};
+  c.evaluation = evaluation_json(o.evaluation);
   job.protocol = {{"config", c.config}, {"seeds", seeds}, {"evaluation", c.evaluation}};
   const fs::path saved = fs::path(o.out) / "config.json";
   if (o.resume && read_json(saved) != job.protocol) {
@@ -140,8 +160,8 @@ Job prepare(const CompareOptions& o) {
 
 RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& variant, std::uint64_t seed) {
   RunRequest request{job.dataset, with_seed(variant.config, seed), job.exec};
-  request.label = variant.title + "-seed" + std::to_string(seed);
-  request.directory = fs::path(o.out) / "runs" / request.label;
+  request.directory = run_path(o, variant, seed);
+  request.label = request.directory.filename().string();
   request.floors = job.comparison.floors;
   request.evaluation = o.evaluation;
   request.quiet = o.quiet;
@@ -150,13 +170,26 @@ RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& va
   return request;
 }
 
+// Config.json stays until its runs are gone: a removal cut short can be completed, and no --resume of the next
+// comparison finds runs of this one.
+void remove_earlier_comparison(const CompareOptions& o, const Job& job) {
+  const fs::path manifest = fs::path(o.out) / "manifest.json", config = fs::path(o.out) / "config.json";
+  std::error_code error;
+  fs::remove(manifest, error);
+  if (error) throw BadInput("cannot remove " + manifest.string() + ": " + error.message());
+  const Json earlier = fs::exists(config, error) ? read_json(config) : Json();
+  const Json seeds = {job.comparison.seeds, earlier.is_object() ? earlier.value("seeds", Json()) : Json()};
+  for (const Json& some : seeds) {
+    for (const fs::path& path : run_paths(o, job.comparison, some)) RunDirectory(path).remove();
+  }
+}
+
 // From here on an earlier comparison in this directory is replaced.
 void begin(const CompareOptions& o, const Job& job) {
   make_directories(o.out);
   if (!o.resume) {
+    remove_earlier_comparison(o, job);
     write_file_atomically(fs::path(o.out) / "config.json", json_text(job.protocol, 2) + "\n");
-    std::error_code error;
-    fs::remove(fs::path(o.out) / "manifest.json", error);
   }
   if (o.json) return;
   const Comparison& c = job.comparison;
@@ -175,8 +208,8 @@ bool run_all(const CompareOptions& o, Job& job) {
       request.label += " (run " + std::to_string(++number) + " of " + std::to_string(num_runs) + ")";
       const std::string log_title = request.log ? "# " + request.label + "\n" : "";
       if (o.resume) {
-        const EarlierRun earlier = earlier_run(RunDirectory(request.directory), request.config);
-        if (!earlier.result.is_null() && earlier.result.value("corpus", Json()) == c.corpus) {
+        const EarlierRun earlier = earlier_run(RunDirectory(request.directory), request.config, c);
+        if (!earlier.result.is_null()) {
           c.results[v].push_back(earlier.result);
           continue;
         }

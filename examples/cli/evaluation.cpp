@@ -34,6 +34,10 @@ Json probe_summary(const std::vector<core::ProbeScore>& scores) {
 
 }  // namespace
 
+Json evaluation_json(const EvaluationSize& size) {
+  return {{"max_windows", size.max_windows}, {"max_probes", size.max_probes}};
+}
+
 std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len) {
   std::vector<std::string> splits;
   for (const std::string& split : core::Dataset::splits()) {

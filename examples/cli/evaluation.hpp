@@ -12,6 +12,9 @@ struct EvaluationSize {
   std::size_t max_probes = 500;
 };
 
+/// {"max_windows", "max_probes"}
+Json evaluation_json(const EvaluationSize& size);
+
 /// The evaluation splits that `dataset` has at this length, "val" first.
 std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len);
 

@@ -52,6 +52,15 @@ void RunDirectory::begin(const Json& config, const Json& corpus) {
   open_metrics("w");
 }
 
+void RunDirectory::remove() {
+  std::error_code error;
+  for (const fs::path& file : {result(), checkpoint(), metrics(), config(), corpus()}) {
+    fs::remove(file, error);
+    if (error) throw BadInput("cannot remove " + file.string() + ": " + error.message());
+  }
+  fs::remove(path_, error);  // fails when something else is in it, which is none of ours
+}
+
 std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& corpus) {
   const Json before = Json::parse(read_whole_file(this->corpus(), kMaxMetricsBytes), nullptr, false);
   if (before != corpus) {

@@ -39,6 +39,9 @@ class RunDirectory {
   /// 1 .. step are not there, or when the data is no longer what the run began with.
   std::vector<Json> resume(std::int64_t step, const Json& corpus);
 
+  /// Removes the files of a run, and the directory when nothing else is in it. @throws BadInput.
+  void remove();
+
   /// One line of metrics.jsonl. @throws RunFailed.
   void append(const Json& line);
   /// Hands everything appended so far to the operating system. @throws RunFailed.

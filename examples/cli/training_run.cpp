@@ -153,6 +153,7 @@ void TrainingRun::finish() {
              {"val_loss", val.at("loss")},
              {"val_perplexity", val.at("perplexity")},
              {"entropy_floor", request_.floors},
+             {"evaluation", evaluation_json(request_.evaluation)},
              {"splits", splits},
              {"wall_time_s", wall_},
              {"cpu_time_s", cpu_},

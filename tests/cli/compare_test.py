@@ -126,6 +126,56 @@ class Compare(ProgramTest):
         for key in VARIANTS:
             self.assertEqual(resumed[key]["spread"]["final_val_loss"], whole[key]["spread"]["final_val_loss"])
 
+    def windows(self, out):
+        """How many validation windows each result of a comparison is over."""
+        return {p.parent.name: json.loads(p.read_text())["splits"]["val"]["windows"]
+                for p in (self.dir / out / "runs").glob("*/result.json")}
+
+    def test_no_result_of_a_replaced_comparison_survives(self):
+        flags = [*tiny(2000), "--max-probes=0", "--quiet", "--out=cmp"]
+        self.succeed("compare", *flags, "--seeds=36000,5", "--eval-windows=1")
+        notes = [self.dir / "cmp/runs/notes.txt", self.dir / "cmp/runs/moe-seed5/notes.txt"]
+        for note in notes:
+            note.write_text("mine")
+        again = [*flags, "--seeds=1", "--eval-windows=2"]
+        child = subprocess.Popen([program.PROGRAM, "compare", *again, "--force"], cwd=self.dir,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while (json.loads((self.dir / "cmp/config.json").read_text())["evaluation"]["max_windows"] == 1 and
+               time.monotonic() < deadline):
+            time.sleep(0.002)
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=60)
+        self.assertEqual(child.returncode, 3, stderr)
+        self.assertNotIn(1, self.windows("cmp").values())
+        self.assertEqual([note.read_text() for note in notes], ["mine", "mine"])
+        self.assertEqual([p.name for p in (self.dir / "cmp/runs/moe-seed5").iterdir()], ["notes.txt"])
+        self.succeed("compare", *again, "--resume")
+        self.assertEqual(self.windows("cmp"), {f"{title}-seed36000": 2 for title in VARIANTS.values()})
+
+    def test_resume_takes_no_result_made_in_another_way(self):
+        self.succeed("compare", *tiny(2), "--seeds=1", "--max-probes=0", "--eval-windows=1", "--out=cmp", "--quiet")
+        config = self.dir / "cmp/config.json"
+        protocol = json.loads(config.read_text())
+        protocol["evaluation"]["max_windows"] = 2
+        config.write_text(json.dumps(protocol))
+        again = ["compare", *tiny(2), "--seeds=1", "--max-probes=0", "--eval-windows=2", "--out=cmp", "--quiet", "--resume"]
+        self.succeed(*again)
+        self.assertEqual(self.windows("cmp"), {f"{title}-seed36000": 2 for title in VARIANTS.values()})
+        path = self.dir / "cmp/runs/moe-seed36000/result.json"
+        result = json.loads(path.read_text())
+        path.write_text(json.dumps({**result, "version": "0.0.0", "val_loss": 99}))
+        self.succeed(*again)
+        self.assertEqual(json.loads(path.read_text())["val_loss"], result["val_loss"])
+
+    def test_runs_of_train_are_not_replaced_unasked(self):
+        self.succeed("train", *tiny(1), "--quiet")
+        before = program.tree(self.dir / "runs")
+        done = self.call("compare", *tiny(1), "--seeds=1", "--out=.")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("moe-seed36000", done.stderr)
+        self.assertEqual(program.tree(self.dir / "runs"), before)
+
     def test_grammar_brings_floor_and_probes(self):
         flags = [f for f in tiny(2, "grammar") if not f.startswith("--seq-len")]
         manifest = self.json_of("compare", *flags, "--seeds=1", "--out=cmp", "--json", "--max-probes=20", "--eval-windows=8")

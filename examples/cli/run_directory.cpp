@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_directory.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -100,6 +102,14 @@ void RunDirectory::append(const Json& line) {
 
 void RunDirectory::flush() {
   if (std::fflush(metrics_file_) != 0) {
+    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
+  }
+}
+
+void RunDirectory::sync() {
+  flush();
+  // EINVAL: a file of a kind that cannot be synced.
+  if (fsync(fileno(metrics_file_)) != 0 && errno != EINVAL) {
     throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
   }
 }

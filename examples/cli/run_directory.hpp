@@ -46,6 +46,8 @@ class RunDirectory {
   void append(const Json& line);
   /// Hands everything appended so far to the operating system. @throws RunFailed.
   void flush();
+  /// The same, down to the disk: a checkpoint must not outlive the lines of its steps. @throws RunFailed.
+  void sync();
 
  private:
   void open_metrics(const char* mode);

@@ -124,7 +124,7 @@ void TrainingRun::log_step(const core::StepMetrics& m) const {
 }
 
 void TrainingRun::save() {
-  files_.flush();
+  files_.sync();
   try {
     trainer_.save(files_.checkpoint().string());
   } catch (const core::Failure& failure) {

@@ -61,7 +61,7 @@ RunOutcome TrainingRun::run() {
       const core::StepMetrics& metrics = done.front();
       Json line = metrics_line(metrics, wall_seconds() - wall, cpu_seconds() - cpu);
       if (request_.eval_interval > 0 && metrics.step % request_.eval_interval == 0 && metrics.step < total_steps_) {
-        line["val_loss"] = trainer_.evaluate("val", request_.evaluation.max_windows).loss;
+        line["val_loss"] = validate(line);
       }
       take(line);
       files_.append(line);
@@ -76,8 +76,9 @@ RunOutcome TrainingRun::run() {
         flushed_at = wall_seconds();
       }
     }
-  } catch (const core::Failure&) {
+  } catch (const core::Failure& failure) {
     progress.clear();
+    if (failure.status() == core::Status::kNonFinite) save_and_fail(failure.what());
     files_.flush();
     throw;
   }
@@ -90,6 +91,17 @@ RunOutcome TrainingRun::run() {
   save();
   finish();
   return RunOutcome::kFinished;
+}
+
+// A step whose validation fails is a completed one and has its line, or its checkpoint could not be resumed.
+double TrainingRun::validate(const Json& unfinished_line) {
+  try {
+    return trainer_.evaluate("val", request_.evaluation.max_windows).loss;
+  } catch (const core::Failure&) {
+    take(unfinished_line);
+    files_.append(unfinished_line);
+    throw;
+  }
 }
 
 Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, double cpu) const {
@@ -130,6 +142,17 @@ void TrainingRun::save() {
   } catch (const core::Failure& failure) {
     throw RunFailed(failure.what());
   }
+}
+
+// The trainer is as it was before the step that was not finite.
+void TrainingRun::save_and_fail(const std::string& reason) {
+  try {
+    save();
+  } catch (const RunFailed& error) {
+    throw RunFailed(reason + "; that state is not saved: " + error.what());
+  }
+  throw RunFailed(reason + "; step " + std::to_string(trainer_.step()) + " is saved in " +
+                  files_.checkpoint().string());
 }
 
 double TrainingRun::train_loss() const {

@@ -48,7 +48,9 @@ class TrainingRun {
   void take(const Json& metrics_line);
   Json metrics_line(const core::StepMetrics& metrics, double seconds, double cpu) const;
   void log_step(const core::StepMetrics& metrics) const;
+  double validate(const Json& unfinished_line);
   void save();
+  [[noreturn]] void save_and_fail(const std::string& reason);
   void finish();
   double train_loss() const;
 

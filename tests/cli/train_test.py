@@ -142,8 +142,31 @@ class Train(ProgramTest):
                          "--weight-decay=1000", "--out=run")
         self.assertEqual(done.returncode, 1, done.stderr)
         error = done.stderr.splitlines()[-1]
-        self.assertRegex(error, r"^minimoe: error: .*step")
+        steps = len(self.metrics("run"))
+        self.assertRegex(error, rf"^minimoe: error: .*step {steps + 1}: .*; step {steps} is saved in run/checkpoint")
         self.assertFalse((self.dir / "run/result.json").exists())
+        checkpoint = (self.dir / "run/checkpoint.safetensors").read_bytes()
+        again = self.call("train", "--resume", "--out=run")
+        self.assertEqual((again.returncode, again.stderr.splitlines()[-1]), (1, error))
+        self.assertEqual((self.dir / "run/checkpoint.safetensors").read_bytes(), checkpoint)
+
+    def test_a_full_disk_ends_the_bar_and_the_run(self):
+        if not os.path.exists("/dev/full"):
+            self.skipTest("no /dev/full")
+        (self.dir / "run").mkdir()
+        os.symlink("/dev/full", self.dir / "run/metrics.jsonl")
+        master, slave = pty.openpty()
+        child = subprocess.Popen([program.PROGRAM, "train", *tiny(1000000), "--out=run", "--force"], cwd=self.dir,
+                                 stdout=subprocess.DEVNULL, stderr=slave)
+        os.close(slave)
+        seen, deadline = b"", time.monotonic() + 60
+        while b"error" not in seen and time.monotonic() < deadline:
+            if select.select([master], [], [], 1)[0]:
+                seen += os.read(master, 4096)
+        child.wait(timeout=60)
+        os.close(master)
+        self.assertEqual(child.returncode, 1)
+        self.assertRegex(seen.decode(), r"(^|\x1b\[K)minimoe: error: cannot write run/metrics.jsonl: No space")
 
     def test_a_full_disk_is_told(self):
         if not os.path.exists("/dev/full"):

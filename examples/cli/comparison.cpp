@@ -50,13 +50,13 @@ Json split_loss(const Json& result, const char* split) {
   return result.at("splits").contains(split) ? result.at("splits").at(split).at("loss") : Json();
 }
 
-// Over the MoE layers: the mean of their load_stddev, the sum of their counts.
+// Over the MoE layers: the mean of their load_balance_stddev, the sum of their counts.
 Json load_figure(const Json& result, const char* name) {
   const Json& layers = result.at("splits").at("val").at("layers");
   if (layers.empty()) return nullptr;
   double sum = 0;
   for (const Json& layer : layers) sum += layer.at(name).get<double>();
-  return std::string(name) == "load_stddev" ? sum / static_cast<double>(layers.size()) : sum;
+  return std::string(name) == "load_balance_stddev" ? sum / static_cast<double>(layers.size()) : sum;
 }
 
 Json mean_load_share(const Json& result) {
@@ -109,9 +109,9 @@ std::vector<Figure> figures_of(const std::vector<Json>& results) {
   add("wall_time_s", [](const Json& r) { return r.at("wall_time_s"); });
   add("cpu_time_s", [](const Json& r) { return r.at("cpu_time_s"); });
   add("load_balance_mean", [](const Json& r) { return mean_load_share(r); });
-  add("load_balance_stddev", [](const Json& r) { return load_figure(r, "load_stddev"); });
-  add("experts_dead_count", [](const Json& r) { return load_figure(r, "dead"); });
-  add("experts_cold_count", [](const Json& r) { return load_figure(r, "cold"); });
+  add("load_balance_stddev", [](const Json& r) { return load_figure(r, "load_balance_stddev"); });
+  add("experts_dead_count", [](const Json& r) { return load_figure(r, "experts_dead_count"); });
+  add("experts_cold_count", [](const Json& r) { return load_figure(r, "experts_cold_count"); });
   return figures;
 }
 

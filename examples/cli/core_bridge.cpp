@@ -376,7 +376,7 @@ struct Trainer::Impl {
       for (const double w : stats[i].gate_weight_sum) weights += w;
       const double tokens = static_cast<double>(stats[i].num_tokens);
       for (const double p : stats[i].prob_sum) layer.mean_probs.push_back(tokens > 0 ? p / tokens : 0);
-      for (const double w : stats[i].gate_weight_sum) layer.gate_mass.push_back(weights > 0 ? w / weights : 0);
+      for (const double w : stats[i].gate_weight_sum) layer.gate_weight_share.push_back(weights > 0 ? w / weights : 0);
       out.push_back(std::move(layer));
     }
     return out;

@@ -149,8 +149,8 @@ struct StepMetrics {
 struct LayerRouting {
   std::size_t block = 0;
   std::vector<std::int64_t> load, dropped;
-  std::vector<double> mean_probs;  ///< P_e
-  std::vector<double> gate_mass;   ///< share of the combine weights
+  std::vector<double> mean_probs;         ///< P_e
+  std::vector<double> gate_weight_share;  ///< of all combine weights, that of each expert; sums to 1
   std::int64_t num_tokens = 0;
 };
 

@@ -40,8 +40,8 @@ void print_split(const std::string& split, const Json& result) {
   for (const Json& layer : result.at("layers")) {
     std::printf("  block %s: load share", layer.at("block").dump().c_str());
     for (const Json& share : layer.at("load_share")) std::printf(" %.3f", share.get<double>());
-    std::printf("  std=%.4f  dead=%s  cold=%s\n", layer.at("load_stddev").get<double>(),
-                layer.at("dead").dump().c_str(), layer.at("cold").dump().c_str());
+    std::printf("  std=%.4f  dead=%s  cold=%s\n", layer.at("load_balance_stddev").get<double>(),
+                layer.at("experts_dead_count").dump().c_str(), layer.at("experts_cold_count").dump().c_str());
   }
 }
 

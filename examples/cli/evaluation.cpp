@@ -87,14 +87,10 @@ Json load_summary(const core::LayerRouting& layer) {
     dead += load == 0;
     cold += static_cast<double>(load) < kColdShareOfMean * mean || load == 0;
   }
-  return {{"block", layer.block},
-          {"load", layer.load},
-          {"load_share", shares},
-          {"load_stddev", population_std(shares)},
-          {"dead", dead},
-          {"cold", cold},
-          {"mean_probs", layer.mean_probs},
-          {"gate_mass", layer.gate_mass}};
+  return {{"block", layer.block},           {"load", layer.load},
+          {"load_share", shares},           {"load_balance_stddev", population_std(shares)},
+          {"experts_dead_count", dead},     {"experts_cold_count", cold},
+          {"mean_probs", layer.mean_probs}, {"gate_weight_share", layer.gate_weight_share}};
 }
 
 }  // namespace cli

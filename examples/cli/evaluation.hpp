@@ -25,7 +25,8 @@ Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint
 Json evaluate_split(core::Trainer& trainer, const core::Model& model, const core::Dataset& dataset,
                     const std::string& split, const EvaluationSize& size, const Json& floors);
 
-/// {"block", "load", "load_share", "load_stddev", "dead", "cold", "mean_probs", "gate_mass"}
+/// {"block", "load", "load_share", "load_balance_stddev", "experts_dead_count", "experts_cold_count", "mean_probs",
+/// "gate_weight_share"}
 Json load_summary(const core::LayerRouting& layer);
 
 }  // namespace cli

@@ -110,12 +110,18 @@ Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, doubl
     layers.push_back({{"block", layer.block},
                       {"load", layer.load},
                       {"mean_probs", layer.mean_probs},
-                      {"gate_mass", layer.gate_mass},
+                      {"gate_weight_share", layer.gate_weight_share},
                       {"dropped", layer.dropped}});
   }
-  return {{"step", m.step},         {"loss", m.loss},        {"aux", m.aux_loss},
-          {"z", m.z_loss},          {"lr", m.learning_rate}, {"grad_norm", m.gradient_norm},
-          {"tokens", m.num_tokens}, {"seconds", seconds},    {"cpu_seconds", cpu},
+  return {{"step", m.step},
+          {"loss", m.loss},
+          {"aux_loss", m.aux_loss},
+          {"z_loss", m.z_loss},
+          {"learning_rate", m.learning_rate},
+          {"grad_norm", m.gradient_norm},
+          {"tokens", m.num_tokens},
+          {"seconds", seconds},
+          {"cpu_seconds", cpu},
           {"layers", layers}};
 }
 

@@ -150,7 +150,7 @@ class EvalAndSample(ProgramTest):
         self.assertAlmostEqual(val["perplexity"], math.exp(val["loss"]))
         shares = val["layers"][0]["load_share"]
         mean = sum(shares) / 4
-        self.assertAlmostEqual(val["layers"][0]["load_stddev"], math.sqrt(sum((s - mean)**2 for s in shares) / 4))
+        self.assertAlmostEqual(val["layers"][0]["load_balance_stddev"], math.sqrt(sum((s - mean)**2 for s in shares) / 4))
         self.assertEqual(sum(val["layers"][0]["load"]), val["windows"] * 16 * 2)
         out = self.succeed("eval", "run/checkpoint.safetensors", "--split=val", "--eval-windows=200").stdout
         self.assertIn(f"val: loss={val['loss']:.4f}", out)

@@ -33,7 +33,7 @@ class Train(ProgramTest):
         out = self.succeed("train", *tiny(3), "--log-interval=3", "--out=run").stdout
         last = self.metrics("run")[-1]
         counts = " ".join(map(str, last["layers"][0]["load"]))
-        self.assertIn(f"step=   3  main={last['loss']:.3f}  aux={last['aux']:.3f}  expert_counts=[ {counts} ]\n", out)
+        self.assertIn(f"step=   3  main={last['loss']:.3f}  aux={last['aux_loss']:.3f}  expert_counts=[ {counts} ]\n", out)
 
     def test_dense_log_lines_name_no_experts(self):
         out = self.succeed("train", *tiny(2), "--moe-layer=none", "--log-interval=1", "--out=run").stdout
@@ -58,10 +58,11 @@ class Train(ProgramTest):
             for layer in line["layers"]:
                 self.assertEqual(sum(layer["load"]), 64 * 2)
                 self.assertAlmostEqual(sum(layer["mean_probs"]), 1, places=5)
+                self.assertAlmostEqual(sum(layer["gate_weight_share"]), 1, places=5)
                 self.assertEqual(layer["dropped"], [0] * 4)
-            for key in ("loss", "aux", "z", "lr", "grad_norm", "seconds"):
+            for key in ("loss", "aux_loss", "z_loss", "learning_rate", "grad_norm", "seconds"):
                 self.assertIsInstance(line[key], float, key)
-        self.assertAlmostEqual(lines[0]["lr"], 1e-3 / 2)  # the first of two warm-up steps
+        self.assertAlmostEqual(lines[0]["learning_rate"], 1e-3 / 2)  # the first of two warm-up steps
 
     def test_files_of_a_run(self):
         self.succeed("train", *tiny(2), "--out=deep/er/run")

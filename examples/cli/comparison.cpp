@@ -50,21 +50,26 @@ Json split_loss(const Json& result, const char* split) {
   return result.at("splits").contains(split) ? result.at("splits").at(split).at("loss") : Json();
 }
 
-// Over the MoE layers: the mean of their load_balance_stddev, the sum of their counts.
-Json load_figure(const Json& result, const char* name) {
+enum class OverLayers { kMean, kSum };
+
+// A figure of the validation loads, over the MoE layers.
+Json load_figure(const Json& result, const char* name, OverLayers reduction) {
   const Json& layers = result.at("splits").at("val").at("layers");
   if (layers.empty()) return nullptr;
   double sum = 0;
   for (const Json& layer : layers) sum += layer.at(name).get<double>();
-  return std::string(name) == "load_balance_stddev" ? sum / static_cast<double>(layers.size()) : sum;
+  return reduction == OverLayers::kMean ? sum / static_cast<double>(layers.size()) : sum;
 }
 
-Json mean_load_share(const Json& result) {
-  const Json& layers = result.at("splits").at("val").at("layers");
-  if (layers.empty()) return nullptr;
+// Assignments an expert, over the experts of all MoE layers.
+Json mean_load(const Json& result) {
   double sum = 0;
-  for (const Json& share : layers.front().at("load_share")) sum += share.get<double>();
-  return sum / static_cast<double>(layers.front().at("load_share").size());
+  std::size_t num_experts = 0;
+  for (const Json& layer : result.at("splits").at("val").at("layers")) {
+    for (const Json& load : layer.at("load")) sum += load.get<double>();
+    num_experts += layer.at("load").size();
+  }
+  return num_experts == 0 ? Json() : Json(sum / static_cast<double>(num_experts));
 }
 
 }  // namespace
@@ -108,10 +113,10 @@ std::vector<Figure> figures_of(const std::vector<Json>& results) {
   add("probe_accuracy_held_out_combinations", [](const Json& r) { return probe_accuracy(r, "held-out-combinations"); });
   add("wall_time_s", [](const Json& r) { return r.at("wall_time_s"); });
   add("cpu_time_s", [](const Json& r) { return r.at("cpu_time_s"); });
-  add("load_balance_mean", [](const Json& r) { return mean_load_share(r); });
-  add("load_balance_stddev", [](const Json& r) { return load_figure(r, "load_balance_stddev"); });
-  add("experts_dead_count", [](const Json& r) { return load_figure(r, "experts_dead_count"); });
-  add("experts_cold_count", [](const Json& r) { return load_figure(r, "experts_cold_count"); });
+  add("load_balance_mean", [](const Json& r) { return mean_load(r); });
+  add("load_balance_stddev", [](const Json& r) { return load_figure(r, "load_balance_stddev", OverLayers::kMean); });
+  add("experts_dead_count", [](const Json& r) { return load_figure(r, "experts_dead_count", OverLayers::kSum); });
+  add("experts_cold_count", [](const Json& r) { return load_figure(r, "experts_cold_count", OverLayers::kSum); });
   return figures;
 }
 

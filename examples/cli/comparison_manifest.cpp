@@ -41,7 +41,7 @@ Json definitions() {
       {"experts_cold_count", "experts below 0.1 times the mean load there, dead ones included; the largest over seeds"},
       {"load_balance_stddev",
        "population standard deviation of the load shares on the validation windows, mean over MoE layers"},
-      {"load_balance_mean", "mean load share, 1 / num_experts"},
+      {"load_balance_mean", "assignments an expert on the validation windows, mean over the experts of all MoE layers"},
       {"train_loss", "mean over the last tenth of the steps, 1 to 100 of them, nats a token"},
       {"wall_time_s", "training steps and periodic validation only; CPU time is of all threads"},
       {"aux_loss", "num_experts * sum(f * P), mean over MoE layers, unscaled; 1 when even"},

@@ -81,9 +81,12 @@ std::string comparison_table(const Comparison& c) {
   add_figure("  held-out combinations, %", "probe_accuracy_held_out_combinations", 1, 100);
   add_figure("wall time, s", "wall_time_s", 2);
   add_figure("CPU time, s", "cpu_time_s", 2);
-  add("load share, mean ± std of experts", [&](std::size_t v) {
+  // Every layer has mean * E assignments, which turns the deviation of shares into one of assignments.
+  const double num_experts = c.config.at("model").at("moe").at("num_experts").get<double>();
+  add("load per expert, mean ± std", [&](std::size_t v) {
     const Figure &mean = figure(figures[v], "load_balance_mean"), &std = figure(figures[v], "load_balance_stddev");
-    return mean.known ? fixed(mean.spread.mean, 3) + " ± " + fixed(std.spread.mean, 3) : std::string("-");
+    if (!mean.known) return std::string("-");
+    return fixed(mean.spread.mean, 1) + " ± " + fixed(std.spread.mean * mean.spread.mean * num_experts, 1);
   });
   add("dead experts, by seed", [&](std::size_t v) { return counts_text(figure(figures[v], "experts_dead_count")); });
   add("cold experts, by seed", [&](std::size_t v) { return counts_text(figure(figures[v], "experts_cold_count")); });

@@ -55,6 +55,10 @@ class Compare(ProgramTest):
                   for s in (36000, 36001)]
         self.assertAlmostEqual(moe["load_balance_stddev"],
                                statistics.mean(statistics.pstdev(layer["load_share"]) for layer in layers))
+        self.assertEqual(moe["load_balance_mean"], statistics.mean(layers[0]["load"]))
+        deviation = statistics.mean(statistics.pstdev(layer["load"]) for layer in layers)
+        self.assertRegex(done.stdout, rf"(?m)^load per expert, mean ± std +- +{moe['load_balance_mean']:.1f} ± "
+                                      rf"{deviation:.1f} +- +-$")
         self.assertEqual(moe["experts_dead_count"], max(layer["load"].count(0) for layer in layers))
         self.assertIsInstance(moe["experts_cold_count"], int)
         difference = manifest["paired_val_loss_difference"]["moe_variant_minus_dense_baseline"]["values"]
@@ -68,7 +72,7 @@ class Compare(ProgramTest):
         number = r"-?\d+\.\d+ ± \d+\.\d+"
         for name in ("train loss", "val loss", "val perplexity", "wall time, s", "CPU time, s"):
             self.assertRegex(table, rf"(?m)^{name} +{number} +{number} +{number} +{number}$")
-        for name in ("entropy floor", "probes right", "load share", "dead experts", "cold experts"):
+        for name in ("entropy floor", "probes right", "load per expert", "dead experts", "cold experts"):
             self.assertIn(f"\n{name}", table)
         self.assertRegex(table, r"(?m)^step=   5  main=\d+\.\d{3}  aux=\d+\.\d{3}  expert_counts=\[( \d+){4} \]$")
         self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")

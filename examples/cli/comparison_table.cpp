@@ -69,8 +69,11 @@ std::string comparison_table(const Comparison& c) {
   add_figure("train loss", "train_loss", 4);
   add_figure("val loss", "final_val_loss", 4);
   add_figure("val perplexity", "final_val_ppl", 3);
-  const Json floor = c.floors.contains("val") ? c.floors.at("val") : Json();
-  add("entropy floor (val)", [&](std::size_t) { return floor.is_number() ? fixed(floor.get<double>(), 4) : "-"; });
+  for (const std::string split : {"train", "val"}) {
+    const Json floor = c.floors.contains(split) ? c.floors.at(split) : Json();
+    add("entropy floor (" + split + ")",
+        [&](std::size_t) { return floor.is_number() ? fixed(floor.get<double>(), 4) : "-"; });
+  }
   add("val loss - dense, paired", [&](std::size_t v) {
     if (v == 0) return std::string("-");
     const Spread s = paired_difference(c.results[v], c.results[0]);

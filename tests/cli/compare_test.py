@@ -72,7 +72,7 @@ class Compare(ProgramTest):
         number = r"-?\d+\.\d+ ± \d+\.\d+"
         for name in ("train loss", "val loss", "val perplexity", "wall time, s", "CPU time, s"):
             self.assertRegex(table, rf"(?m)^{name} +{number} +{number} +{number} +{number}$")
-        for name in ("entropy floor", "probes right", "load per expert", "dead experts", "cold experts"):
+        for name in ("entropy floor (train)", "entropy floor (val)", "probes right", "load per expert", "dead experts", "cold experts"):
             self.assertIn(f"\n{name}", table)
         self.assertRegex(table, r"(?m)^step=   5  main=\d+\.\d{3}  aux=\d+\.\d{3}  expert_counts=\[( \d+){4} \]$")
         self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")
@@ -182,7 +182,12 @@ class Compare(ProgramTest):
 
     def test_grammar_brings_floor_and_probes(self):
         flags = [f for f in tiny(2, "grammar") if not f.startswith("--seq-len")]
-        manifest = self.json_of("compare", *flags, "--seeds=1", "--out=cmp", "--json", "--max-probes=20", "--eval-windows=8")
+        flags += ["--seeds=1", "--max-probes=20", "--eval-windows=8"]
+        table = self.succeed("compare", *flags, "--out=cmp").stdout
+        manifest = json.loads((self.dir / "cmp/manifest.json").read_text())
+        for split in ("train", "val"):
+            floor = f"{manifest['entropy_floor'][split]:.4f}"
+            self.assertRegex(table, rf"(?m)^entropy floor \({split}\)( +{floor}){{4}}$")
         self.assertGreater(manifest["entropy_floor"]["val"], 0)
         self.assertLess(manifest["entropy_floor"]["val"], manifest["moe_variant"]["final_val_loss"])
         for split in ("val", "held_out_verbs", "held_out_combinations"):

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <minimoe/core/error.hpp>
 #include <minimoe/core/random.hpp>
 #include <minimoe/data/grammar_corpus.hpp>
 #include <minimoe/model/sampler.hpp>
@@ -127,6 +128,10 @@ std::string build_info() {
                 {"instruction_sets", sets}}
         .dump();
   });
+}
+
+std::string nearest_word(const std::string& word, const std::vector<std::string>& candidates) {
+  return guarded([&] { return minimoe::nearest_word(word, candidates); });
 }
 
 std::string lab_config() {

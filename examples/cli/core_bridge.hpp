@@ -38,6 +38,9 @@ std::string version();
 /// {"version", "compiler", "build_type", "matmul", "instruction_sets": [best first]}
 std::string build_info();
 
+/// The candidate that `word` is probably a typo of; empty when none is near.
+std::string nearest_word(const std::string& word, const std::vector<std::string>& candidates);
+
 /// The lab preset as a whole configuration.
 std::string lab_config();
 /// Checks `config` and fills in every default.

@@ -136,7 +136,7 @@ class Compare(ProgramTest):
                 for p in (self.dir / out / "runs").glob("*/result.json")}
 
     def test_no_result_of_a_replaced_comparison_survives(self):
-        flags = [*tiny(2000), "--max-probes=0", "--quiet", "--out=cmp"]
+        flags = [*tiny(1000), "--max-probes=0", "--quiet", "--out=cmp"]
         self.succeed("compare", *flags, "--seeds=36000,5", "--eval-windows=1")
         notes = [self.dir / "cmp/runs/notes.txt", self.dir / "cmp/runs/moe-seed5/notes.txt"]
         for note in notes:

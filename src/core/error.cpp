@@ -24,6 +24,17 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+void require_no_problems(const std::vector<std::string>& problems) {
+  if (problems.empty()) return;
+  std::string message = "invalid configuration";
+  const char* separator = ": ";
+  for (const std::string& problem : problems) {
+    message += separator + problem;
+    separator = "; ";
+  }
+  throw Error(ErrorCode::kInvalidArgument, message);
+}
+
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
   const std::size_t allowed = word.size() < 4 ? 1 : std::max<std::size_t>(2, word.size() / 3);

@@ -192,6 +192,13 @@ std::size_t Exec::memory_bytes(const ExecOptions& options) {
   return Impl::kPackedBytes + static_cast<std::size_t>(resolve_num_threads(options)) * Impl::kCopiedBytes;
 }
 
+bool Exec::inside_parallel_for() const {
+  for (const Running* r = running; r; r = r->outer) {
+    if (r->context == impl_.get()) return true;
+  }
+  return false;
+}
+
 void Exec::run(std::size_t count, std::size_t chunk, Task task, void* context) {
   if (count == 0) return;
   require(chunk > 0, "exec.parallel_for: chunk is 0, expected at least 1");

@@ -68,6 +68,10 @@ bool worth_copying(const GemmKernels<T>& kernels, const Operand<T>& a, std::size
 
 template <class T>
 void native_matmul(Exec& exec, View<T, 2> c, const Operand<T>& a, const Operand<T>& b, bool accumulate) {
+  if (exec.inside_parallel_for()) {
+    throw Error(ErrorCode::kInternal,
+                "matmul: called inside parallel_for of the same Exec, whose packing scratch it needs");
+  }
   const GemmKernels<T>& kernels = exec.kernels<T>().gemm;
   Exec::Impl& impl = exec.impl();
   T* const packed = reinterpret_cast<T*>(impl.packed_b());

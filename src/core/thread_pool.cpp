@@ -77,8 +77,8 @@ ThreadPool::ThreadPool(int num_threads, bool spin) : spin_(spin) {
   threads_.reserve(static_cast<std::size_t>(num_threads));
   try {
     for (int worker = 1; worker < num_threads; ++worker) threads_.emplace_back([this, worker] { work(worker); });
-  } catch (const std::system_error&) {
-    // Fewer threads compute the same bits.
+  } catch (...) {
+    // No thread or no memory for one: fewer threads compute the same bits.
   }
 }
 

@@ -7,15 +7,8 @@
 namespace minimoe {
 namespace {
 
-void throw_problems(const std::vector<std::string>& problems) {
-  if (problems.empty()) return;
-  std::string message = "invalid configuration";
-  for (const std::string& problem : problems) message += "; " + problem;
-  throw Error(ErrorCode::kInvalidArgument, message);
-}
-
 const ModelConfig& checked(const ModelConfig& config) {
-  throw_problems(config.problems());
+  require_no_problems(config.problems());
   return config;
 }
 
@@ -86,6 +79,10 @@ void MiniGPT<T>::check_batch(const char* where, const TokenBatch& batch, const M
           ", expected [", num_tokens, "] or none");
   require(batch.seq_len >= 1 && batch.seq_len <= config_.max_seq_len, where, ": seq_len is ", batch.seq_len,
           ", allowed 1..", config_.max_seq_len, " (max_seq_len)");
+  for (std::size_t t = 1; batch.valid && t < num_tokens; ++t) {
+    require(t % batch.seq_len == 0 || batch.valid(t) == 0 || batch.valid(t - 1) != 0, where, ": token ", t,
+            " is valid after padding; padding stands on the right of its sequence");
+  }
   require(num_tokens <= cache.embedded_TD.shape(0), where, ": ", num_tokens, " tokens, but the cache was planned for ",
           cache.embedded_TD.shape(0));
 }

@@ -8,14 +8,21 @@
 namespace minimoe {
 namespace {
 
+// Throws when a logit is NaN or infinite, else gives the likeliest token.
 template <class T>
 std::int32_t likeliest(const T* logits, std::size_t vocab_size) {
+  for (std::size_t i = 0; i < vocab_size; ++i) {
+    if (!std::isfinite(logits[i])) {
+      throw Error(ErrorCode::kNonFinite, concat("sample: the logit of token ", i, " is ", logits[i]));
+    }
+  }
   return static_cast<std::int32_t>(std::max_element(logits, logits + vocab_size) - logits);
 }
 
 // Draws from softmax(logits / temperature) restricted to the top_k likeliest, ties to the lower id.
 template <class T>
 std::int32_t draw(const T* logits, std::size_t vocab_size, const SampleOptions& options, double uniform) {
+  const double top = static_cast<double>(logits[likeliest(logits, vocab_size)]);
   std::vector<std::int32_t> order(vocab_size);
   std::iota(order.begin(), order.end(), 0);
   const std::size_t kept = options.top_k > 0 ? std::min(options.top_k, vocab_size) : vocab_size;
@@ -25,7 +32,6 @@ std::int32_t draw(const T* logits, std::size_t vocab_size, const SampleOptions& 
         [logits](std::int32_t a, std::int32_t b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
     order.resize(kept);
   }
-  const double top = static_cast<double>(logits[likeliest(logits, vocab_size)]);
   std::vector<double> weights(kept);
   double total = 0;
   for (std::size_t i = 0; i < kept; ++i) {

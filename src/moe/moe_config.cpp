@@ -7,7 +7,7 @@
 namespace minimoe {
 namespace {
 
-constexpr std::size_t kMaxExperts = 4096;
+constexpr std::size_t kMaxExperts = 4096, kMaxHidden = std::size_t{1} << 20;
 
 class ProblemList {
  public:
@@ -48,7 +48,9 @@ std::vector<std::string> MoEConfig::problems() const {
               kMaxExperts);
   list.unless(top_k >= 1 && top_k <= num_experts, "moe.top_k: ", top_k, ", expected 1..", num_experts,
               " (moe.num_experts)");
-  list.unless(d_expert > 0, "moe.d_expert: 0, expected at least 1");
+  list.unless(d_expert >= 1 && d_expert <= kMaxHidden, "moe.d_expert: ", d_expert, ", expected 1..", kMaxHidden);
+  list.unless(num_shared_experts <= kMaxExperts, "moe.num_shared_experts: ", num_shared_experts, ", expected 0..",
+              kMaxExperts);
 
   const GateOrder order = resolved_gate_order();
   if (const char* name = constant_gate_order(order); name && top_k == 1 && !allow_constant_gate) {
@@ -56,8 +58,7 @@ std::vector<std::string> MoEConfig::problems() const {
                          " with moe.top_k = 1 gives every token the weight 1, and the router no gradient from the main "
                          "loss; use softmax_topk, or set moe.allow_constant_gate"));
   }
-  list.unless(std::isfinite(routed_scale) && routed_scale > 0, "moe.routed_scale: ", routed_scale,
-              ", expected a finite number > 0");
+  list.unless(routed_scale >= 1e-6 && routed_scale <= 1e6, "moe.routed_scale: ", routed_scale, ", expected 1e-6..1e6");
   list.unless(routed_scale == 1 || order == GateOrder::kSigmoidTopkRenorm, "moe.routed_scale: ", routed_scale,
               ", only moe.gate_order = sigmoid_topk_renorm uses it");
 

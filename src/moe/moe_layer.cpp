@@ -100,9 +100,7 @@ void MoECache<T>::plan(Arena& arena, const MoEConfig& config, std::size_t max_to
 
 template <class T>
 MoELayer<T>::MoELayer(const MoEConfig& config, MemoryResource* resource) : config_(config) {
-  std::string all;
-  for (const std::string& problem : config.problems()) all += (all.empty() ? "" : "\n") + problem;
-  require(all.empty(), all);
+  require_no_problems(config.problems());
   const std::size_t num_experts = config.num_experts, d_model = config.d_model, d_expert = config.d_expert;
   router_weight_ = make_parameter<T, 2>({num_experts, d_model}, resource);
   if (config.router_bias) router_bias_ = make_parameter<T, 1>({num_experts}, resource);

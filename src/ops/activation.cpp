@@ -68,23 +68,13 @@ void swiglu_backward(Exec& exec, View<T, 1> d_gate, View<T, 1> d_up, In<T, 1> d_
   });
 }
 
-template <class T>
-void add_inplace(Exec& exec, View<T, 1> y, In<T, 1> x) {
-  check_shape("add_inplace", "x", x, y.shape());
-  const Kernels<T>& k = exec.kernels<T>();
-  exec.parallel_for(y.size(), kElementsPerChunk, [&](std::size_t begin, std::size_t end, int) {
-    k.add_into(y.data() + begin, x.data() + begin, end - begin);
-  });
-}
-
-#define MINIMOE_INSTANTIATE(T)                                                                   \
-  template void gelu_forward<T>(Exec&, View<T, 1>, In<T, 1>, Gelu);                              \
-  template void gelu_backward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>, Gelu);                   \
-  template void silu_forward<T>(Exec&, View<T, 1>, In<T, 1>);                                    \
-  template void silu_backward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>);                         \
-  template void swiglu_forward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>);                        \
-  template void swiglu_backward<T>(Exec&, View<T, 1>, View<T, 1>, In<T, 1>, In<T, 1>, In<T, 1>); \
-  template void add_inplace<T>(Exec&, View<T, 1>, In<T, 1>);
+#define MINIMOE_INSTANTIATE(T)                                                 \
+  template void gelu_forward<T>(Exec&, View<T, 1>, In<T, 1>, Gelu);            \
+  template void gelu_backward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>, Gelu); \
+  template void silu_forward<T>(Exec&, View<T, 1>, In<T, 1>);                  \
+  template void silu_backward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>);       \
+  template void swiglu_forward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>);      \
+  template void swiglu_backward<T>(Exec&, View<T, 1>, View<T, 1>, In<T, 1>, In<T, 1>, In<T, 1>);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)
 

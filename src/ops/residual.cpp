@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/ops/residual.hpp"
 
+#include "core/simd/kernels.hpp"
+#include "ops/chunks.hpp"
+
 namespace minimoe {
 
 template <class T>
 void residual_forward(Exec& exec, View<T, 1> y, In<T, 1> x, In<T, 1> branch) {
   check_shape("residual_forward", "x", x, y.shape());
   check_shape("residual_forward", "branch", branch, y.shape());
-  constexpr std::size_t kChunk = 1 << 15;
-  exec.parallel_for(y.size(), kChunk, [&](std::size_t begin, std::size_t end, int) {
+  exec.parallel_for(y.size(), kElementsPerChunk, [&](std::size_t begin, std::size_t end, int) {
     T* out = y.data();
     const T* left = x.data();
     const T* right = branch.data();
@@ -16,7 +18,20 @@ void residual_forward(Exec& exec, View<T, 1> y, In<T, 1> x, In<T, 1> branch) {
   });
 }
 
-template void residual_forward(Exec&, View<float, 1>, In<float, 1>, In<float, 1>);
-template void residual_forward(Exec&, View<double, 1>, In<double, 1>, In<double, 1>);
+template <class T>
+void add_inplace(Exec& exec, View<T, 1> y, In<T, 1> x) {
+  check_shape("add_inplace", "x", x, y.shape());
+  const Kernels<T>& k = exec.kernels<T>();
+  exec.parallel_for(y.size(), kElementsPerChunk, [&](std::size_t begin, std::size_t end, int) {
+    k.add_into(y.data() + begin, x.data() + begin, end - begin);
+  });
+}
+
+#define MINIMOE_INSTANTIATE(T)                                              \
+  template void residual_forward<T>(Exec&, View<T, 1>, In<T, 1>, In<T, 1>); \
+  template void add_inplace<T>(Exec&, View<T, 1>, In<T, 1>);
+MINIMOE_INSTANTIATE(float)
+MINIMOE_INSTANTIATE(double)
+#undef MINIMOE_INSTANTIATE
 
 }  // namespace minimoe

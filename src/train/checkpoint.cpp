@@ -92,6 +92,8 @@ void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T
   RunConfig stored = config;
   stored.model = model.config();
   stored.train = trainer.config();
+  const std::string text = run_config_json(stored);
+  parse_run_config(text);  // a range that only files know must stop the writing, not the reading
   const typename Trainer<T>::State& state = trainer.state();
 
   std::vector<TensorToWrite> tensors;
@@ -101,9 +103,9 @@ void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T
     tensors.push_back({kMoment1Prefix + p.name, kTensorType<T>, p.shape, state.moment1[i].data()});
     tensors.push_back({kMoment2Prefix + p.name, kTensorType<T>, p.shape, state.moment2[i].data()});
   }
-  write_safetensors(path, std::move(tensors),
-                    {{kConfigKey, run_config_json(stored)},
-                     {kStateKey, concat("{\"step\":", state.step, ",\"seed\":", stored.train.seed, "}")}});
+  write_safetensors(
+      path, std::move(tensors),
+      {{kConfigKey, text}, {kStateKey, concat("{\"step\":", state.step, ",\"seed\":", stored.train.seed, "}")}});
 }
 
 RunConfig read_checkpoint_config(const std::string& path) { return read_config(SafetensorsFile(path)); }

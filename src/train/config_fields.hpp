@@ -65,7 +65,7 @@ void visit_moe_fields(Visitor& v, Config& c) {
   v.integer("d_expert", m.d_expert, 1, kMaxHidden, "hidden width of one expert");
   v.choice("gate_order", m.gate_order, kGateOrderNames, "how router logits become experts and weights");
   v.flag("allow_constant_gate", m.allow_constant_gate, "permit top_k = 1 with a weight that is always 1");
-  v.real("routed_scale", m.routed_scale, {0, 1e6, true}, "factor on the weights of sigmoid_topk_renorm");
+  v.real("routed_scale", m.routed_scale, {1e-6, 1e6}, "factor on the weights of sigmoid_topk_renorm");
   v.integer("num_shared_experts", m.num_shared_experts, 0, kMaxExperts, "shared experts, added to every token");
   v.real("router_init_std", m.router_init_std, {0, 100}, "start of the router's weight; 0: a zero router");
   v.flag("router_bias", m.router_bias, "a trained bias on the router logits");

@@ -12,14 +12,14 @@
 namespace minimoe {
 namespace {
 
-void throw_problems(std::vector<std::string> problems, const ModelConfig& model, const TrainConfig& train) {
+// Every problem of both and of their agreement.
+std::vector<std::string> all_problems(const ModelConfig& model, const TrainConfig& train) {
+  std::vector<std::string> found = model.problems();
+  for (std::string& problem : train.problems()) found.push_back(std::move(problem));
   if (train.seq_len > model.max_seq_len) {
-    problems.push_back(concat("train.seq_len: ", train.seq_len, " is above model.max_seq_len = ", model.max_seq_len));
+    found.push_back(concat("train.seq_len: ", train.seq_len, " is above model.max_seq_len = ", model.max_seq_len));
   }
-  if (problems.empty()) return;
-  std::string message = "invalid configuration";
-  for (const std::string& problem : problems) message += "; " + problem;
-  throw Error(ErrorCode::kInvalidArgument, message);
+  return found;
 }
 
 // Every buffer of a training step. Gradients and moments are flat, in registry order, so that their sizes follow from
@@ -67,7 +67,7 @@ struct Trainer<T>::Impl {
 
   Impl(MiniGPT<T>& m, const TrainConfig& c, const BatchSource& b, Exec& e, MemoryResource* resource)
       : model(m), config(c), batches(b), exec(e), arena(resource) {
-    throw_problems(config.problems(), model.config(), config);
+    require_no_problems(all_problems(model.config(), config));
     const std::size_t num_parameters = model_cost(model.config(), config.seq_len).total_parameters;
     arena.build([&](Arena& a) {
       buffers.plan_optimizer(a, num_parameters);
@@ -354,6 +354,9 @@ EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count) 
     impl.model.forward(impl.exec, impl.token_batch(0), false, impl.buffers.cache);
     const CrossEntropySum sum =
         impl.model.loss(impl.exec, impl.micro_view(impl.buffers.targets, 0), impl.buffers.cache);
+    if (!std::isfinite(sum.loss)) {
+      throw Error(ErrorCode::kNonFinite, concat("trainer.evaluate: the loss of batch ", i, " is ", sum.loss));
+    }
     loss_sum += sum.loss;
     result.num_targets += static_cast<std::int64_t>(sum.num_targets);
     for (std::size_t layer = 0; layer < result.routing.size(); ++layer) {
@@ -368,8 +371,7 @@ EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count) 
 template <class T>
 MemoryEstimate Trainer<T>::estimate_memory(const ModelConfig& model, const TrainConfig& config,
                                            const ExecOptions& exec) {
-  throw_problems(config.problems(), model, config);
-  throw_problems(model.problems(), model, config);
+  require_no_problems(all_problems(model, config));
   const std::size_t num_parameters = model_cost(model, config.seq_len).total_parameters;
   std::size_t buffers = model.moe_layers.size() * model.moe.num_experts;  // expert_bias
   if (model.position == PositionKind::kRope) buffers += model.max_seq_len * (model.head_dim() / 2) * 2;

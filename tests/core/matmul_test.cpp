@@ -220,3 +220,16 @@ TEMPLATE_TEST_CASE("matmul: the BLAS backend keeps the contract of the native on
   }
 }
 #endif
+
+TEST_CASE("matmul: refused inside parallel_for of the same Exec, whose scratch it needs", "[matmul]") {
+  ExecOptions options;
+  options.num_threads = GENERATE(1, 2);
+  Exec exec(options);
+  Tensor<float, 2> a = make_tensor<float, 2>({4, 4}), c = make_tensor<float, 2>({4, 4});
+  const auto nested = [&] {
+    exec.parallel_for(
+        2, 1, [&](std::size_t, std::size_t, int) { matmul<float>(exec, c, a, Transpose::kNo, a, Transpose::kNo); });
+  };
+  CHECK_THROWS_WITH(nested(), ContainsSubstring("inside parallel_for"));
+  CHECK_NOTHROW(matmul<float>(exec, c, a, Transpose::kNo, a, Transpose::kNo));
+}

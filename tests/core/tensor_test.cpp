@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/core/tensor.hpp"
 
+#include "minimoe/core/arena.hpp"
 #include "support/catch.hpp"
 
 using namespace minimoe;
@@ -58,4 +59,14 @@ TEST_CASE("tensor: wrong shapes are refused with both", "[tensor]") {
   CHECK_THROWS_WITH((check_shape<float, 2>("linear_forward", "y_TN", view, {2, 4})),
                     "linear_forward: y_TN is [2, 3], expected [2, 4]");
   CHECK_NOTHROW(check_shape<float, 2>("linear_forward", "y_TN", view, {2, 3}));
+}
+
+TEST_CASE("tensor: a size that wraps around is refused before anything is allocated", "[tensor]") {
+  const std::size_t huge = std::size_t{1} << 62;
+  CHECK_THROWS_WITH((make_tensor<float, 3>({4, huge, 4})), ContainsSubstring("more than memory can address"));
+  CHECK_THROWS_WITH(Arena::measure([&](Arena& a) {
+                      a.take<double, 2>({huge, 4});
+                    }),
+                    ContainsSubstring("more than memory can address"));
+  CHECK((make_tensor<float, 3>({0, huge, huge})).size() == 0);
 }

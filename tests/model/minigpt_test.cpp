@@ -74,7 +74,8 @@ void upcycle(MiniGPT<T>& moe, MiniGPT<T>& dense) {
     for (const ParameterRef<T>& p : moe.parameters()) {
       if (p.name != "blocks.1.moe.experts." + part) continue;
       const ParameterRef<T> source = find_parameter(dense, "blocks.1.ffn." + part);
-      for (std::size_t e = 0; e < p.shape[0]; ++e) std::copy_n(source.value, source.size(), p.value + e * source.size());
+      for (std::size_t e = 0; e < p.shape[0]; ++e)
+        std::copy_n(source.value, source.size(), p.value + e * source.size());
     }
   }
 }
@@ -258,4 +259,9 @@ TEST_CASE("minigpt: refuses batches that do not fit, with both sizes", "[model]"
   f.tokens(7) = 0;
   f.targets(3) = -1;
   CHECK_THROWS_WITH(f.mean_loss(), ContainsSubstring("-1"));
+  f.targets(3) = 0;
+  std::vector<std::uint8_t> left(18, 1);
+  left[6] = 0;  // sequence 1 begins with padding
+  f.valid = {left.data(), {18}};
+  CHECK_THROWS_WITH(f.mean_loss(), ContainsSubstring("token 7 is valid after padding"));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/ops/activation.hpp"
 
+#include "minimoe/ops/residual.hpp"
 #include "support/catch.hpp"
 #include "support/gradient_check.hpp"
 

@@ -8,6 +8,7 @@
 #include "minimoe/ops/embedding.hpp"
 #include "minimoe/ops/linear.hpp"
 #include "minimoe/ops/norm.hpp"
+#include "minimoe/ops/residual.hpp"
 #include "minimoe/ops/rope.hpp"
 #include "minimoe/ops/softmax.hpp"
 #include "support/test_tensors.hpp"

@@ -44,7 +44,7 @@ std::vector<double> load_shares(double aux_loss_coef, std::uint64_t seed) {
   return shares;
 }
 
-double max_share(double aux_loss_coef, std::uint64_t seed) {
+double largest_load_share(double aux_loss_coef, std::uint64_t seed) {
   const std::vector<double> shares = load_shares(aux_loss_coef, seed);
   return *std::max_element(shares.begin(), shares.end());
 }
@@ -52,9 +52,9 @@ double max_share(double aux_loss_coef, std::uint64_t seed) {
 }  // namespace
 
 TEST_CASE("test_no_expert_above_50_percent", "[slow]") {
-  CHECK(max_share(0.01, 36000) < 0.5);
+  CHECK(largest_load_share(0.01, 36000) < 0.5);
   // The same start without the loss stays collapsed: the check above can fail.
-  CHECK(max_share(0, 36000) > 0.5);
+  CHECK(largest_load_share(0, 36000) > 0.5);
 }
 
 TEST_CASE("collapse: a router that starts ahead stays there without the loss and recovers with it, three seeds",

@@ -296,3 +296,12 @@ TEST_CASE("trainer: a step without any target is refused", "[trainer]") {
   Run<float> run(toy_model(), toy_training(), batches);
   CHECK_THROWS_WITH(run.trainer.train_step(), ContainsSubstring("no target"));
 }
+
+TEST_CASE("trainer: evaluating weights that are not finite is an error, not a figure", "[trainer]") {
+  ModelConfig config = toy_model();
+  config.moe_layers = {};
+  const ToyBatches batches(11);
+  Run<float> run(config, toy_training(), batches);
+  find_parameter(run.model, "final_norm.weight").value[2] = std::numeric_limits<float>::quiet_NaN();
+  CHECK_THROWS_WITH(run.trainer.evaluate(batches, 2), ContainsSubstring("loss of batch 0 is nan"));
+}

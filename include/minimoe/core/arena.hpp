@@ -47,8 +47,7 @@ class Arena {
   /// A buffer of `shape`. While measuring its data pointer is null and only its shape may be used.
   template <class T, std::size_t N>
   View<T, N> take(const std::array<std::size_t, N>& shape) {
-    std::size_t count = 1;
-    for (const std::size_t extent : shape) count *= extent;
+    const std::size_t count = element_count(shape, sizeof(T));
     const std::size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
     T* data = block_ ? reinterpret_cast<T*>(block_ + used_) : nullptr;
     used_ += bytes;

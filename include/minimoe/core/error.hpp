@@ -69,6 +69,9 @@ void require(bool condition, const Args&... message) {
   if (!condition) throw Error(ErrorCode::kInvalidArgument, concat(message...));
 }
 
+/// Throws one Error(kInvalidArgument) that lists every problem; nothing when there is none.
+void require_no_problems(const std::vector<std::string>& problems);
+
 /// The candidate with the smallest edit distance to `word`; empty when none is close enough to be a likely typo.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& candidates);
 

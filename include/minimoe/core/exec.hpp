@@ -52,6 +52,9 @@ class Exec {
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
+  /// Whether the calling thread is inside a body of this context's parallel_for; matmul is not possible there.
+  bool inside_parallel_for() const;
+
   template <class T>
   const Kernels<T>& kernels() const;
 

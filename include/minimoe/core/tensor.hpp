@@ -54,11 +54,23 @@ class AlignedAllocator {
 template <class T, std::size_t N>
 using Tensor = xt::xtensor_container<xt::uvector<T, AlignedAllocator<T>>, N, xt::layout_type::row_major>;
 
+/// Number of elements of `shape`. @throws Error(kInvalidArgument) when their bytes cannot be addressed.
+template <std::size_t N>
+std::size_t element_count(const std::array<std::size_t, N>& shape, std::size_t element_size) {
+  constexpr std::size_t kMaxBytes = static_cast<std::size_t>(-1) / 2;
+  std::size_t count = 1;
+  for (const std::size_t extent : shape) {
+    require(extent == 0 || count <= kMaxBytes / element_size / extent, "tensor: ", shape_string(shape), " of ",
+            element_size, " bytes an element is more than memory can address");
+    count *= extent;
+  }
+  return count;
+}
+
 /// A zero-filled tensor from `resource`.
 template <class T, std::size_t N>
 Tensor<T, N> make_tensor(const std::array<std::size_t, N>& shape, MemoryResource* resource = nullptr) {
-  std::size_t size = 1;
-  for (const std::size_t extent : shape) size *= extent;
+  const std::size_t size = element_count(shape, sizeof(T));
   xt::uvector<T, AlignedAllocator<T>> storage(size, T{}, AlignedAllocator<T>(resource));
   typename Tensor<T, N>::inner_strides_type strides;
   xt::compute_strides(shape, xt::layout_type::row_major, strides);

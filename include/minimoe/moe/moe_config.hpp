@@ -31,13 +31,13 @@ struct MoEConfig {
   std::size_t d_model = 64;     ///< D
   std::size_t num_experts = 4;  ///< E, 1..4096
   std::size_t top_k = 2;        ///< K, 1..E
-  std::size_t d_expert = 256;   ///< F: hidden width of one expert
+  std::size_t d_expert = 256;   ///< F: hidden width of one expert, 1..2^20
   FfnKind ffn = FfnKind::kGelu;
   Gelu gelu = Gelu::kTanh;
   GateOrder gate_order = GateOrder::kAuto;
   bool allow_constant_gate =
       false;                ///< permit K = 1 with a renormalised or K-only softmax (weight 1, no router gradient)
-  double routed_scale = 1;  ///< kSigmoidTopkRenorm: factor on the combine weights, > 0
+  double routed_scale = 1;  ///< kSigmoidTopkRenorm: factor on the combine weights, 1e-6..1e6
 
   std::size_t num_shared_experts =
       0;  ///< one dense FFN of num_shared_experts * d_expert, added to every token; 0: none

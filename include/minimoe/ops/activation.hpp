@@ -31,8 +31,4 @@ void swiglu_forward(Exec& exec, View<T, 1> y, In<T, 1> gate, In<T, 1> up);
 template <class T>
 void swiglu_backward(Exec& exec, View<T, 1> d_gate, View<T, 1> d_up, In<T, 1> d_y, In<T, 1> gate, In<T, 1> up);
 
-/// y += x
-template <class T>
-void add_inplace(Exec& exec, View<T, 1> y, In<T, 1> x);
-
 }  // namespace minimoe

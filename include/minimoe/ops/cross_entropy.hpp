@@ -13,8 +13,8 @@ struct CrossEntropySum {
   std::size_t num_targets = 0;  ///< tokens whose target is not kIgnoreIndex
 };
 
-/// Sum of the losses, accumulated in double in token order. @param lse [T] logsumexp of each row, for backward; absent
-/// at inference.
+/// Sum of the losses, accumulated in double, in an order that T alone fixes. @param lse [T] logsumexp of each row, for
+/// backward; absent at inference.
 /// @throws Error(kInvalidArgument) for a target outside [0, V) that is not kIgnoreIndex, naming position and value.
 template <class T>
 CrossEntropySum cross_entropy_forward(Exec& exec, OptionalOut<T, 1> lse, View<const std::type_identity_t<T>, 2> logits,

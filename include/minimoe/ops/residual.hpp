@@ -10,4 +10,8 @@ namespace minimoe {
 template <class T>
 void residual_forward(Exec& exec, View<T, 1> y, In<T, 1> x, In<T, 1> branch);
 
+/// y += x; how the gradients of two branches meet.
+template <class T>
+void add_inplace(Exec& exec, View<T, 1> y, In<T, 1> x);
+
 }  // namespace minimoe

@@ -57,7 +57,8 @@ template <class T>
 struct Kernels {
   GemmKernels<T> gemm;
 
-  // Elementwise (elementwise-inl.hpp). The output may be one of the inputs. Errors: |result - exact| as tested.
+  // Elementwise (elementwise-inl.hpp). The output may be one of the inputs. Activations: error below 2
+  // epsilon of |x| (of 1 for x < -1) and of 1 for slopes (tests/ops/kernel_accuracy_test.cpp).
   void (*add_into)(T* y, const T* x, std::size_t n);  ///< y[i] += x[i]
   void (*gelu_tanh_forward)(T* y, const T* x, std::size_t n);
   void (*gelu_tanh_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole model's gradient against central differences in double: both presets, every gate order, with aux loss, z-loss
-// and capacity.
+// The whole model's gradient against central differences in double: both presets, every gate order, with aux loss,
+// z-loss and capacity.
 #include <cmath>
 
 #include "minimoe/model/minigpt.hpp"
@@ -110,7 +110,8 @@ struct GradientCheck {
   }
 
   void check_key_bias(const std::vector<double>& analytic, const std::vector<double>& numeric) {
-    const std::size_t begin = model.config().d_model, end = begin + model.config().kv_heads() * model.config().head_dim();
+    const std::size_t begin = model.config().d_model,
+                      end = begin + model.config().kv_heads() * model.config().head_dim();
     const auto others = [&](const std::vector<double>& all) {
       std::vector<double> rest(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(begin));
       rest.insert(rest.end(), all.begin() + static_cast<std::ptrdiff_t>(end), all.end());
@@ -136,8 +137,8 @@ TEST_CASE("minigpt: the gradient is that of the loss, for every preset, gate ord
   const GateOrder order = GENERATE(GateOrder::kSoftmaxTopkRenorm, GateOrder::kSoftmaxTopk, GateOrder::kTopkSoftmax,
                                    GateOrder::kSigmoidTopkRenorm);
   const double capacity_factor = GENERATE(0.0, 0.75);
-  const DropPriority priority = capacity_factor > 0 ? GENERATE(DropPriority::kPosition, DropPriority::kProbability)
-                                                    : DropPriority::kPosition;
+  const DropPriority priority =
+      capacity_factor > 0 ? GENERATE(DropPriority::kPosition, DropPriority::kProbability) : DropPriority::kPosition;
   ModelConfig config = toy_model(llama ? llama_preset() : gpt2_preset());
   config.moe.gate_order = order;
   config.moe.capacity_factor = capacity_factor;
@@ -160,7 +161,8 @@ TEST_CASE("minigpt: the gradient is that of the loss with every option of attent
   GradientCheck(config).check();
 }
 
-TEST_CASE("minigpt: the gradient of a mixed model is that of its loss (GELU by erf, top-1, learned positions)", "[model]") {
+TEST_CASE("minigpt: the gradient of a mixed model is that of its loss (GELU by erf, top-1, learned positions)",
+          "[model]") {
   ModelConfig config = toy_model();
   config.gelu = Gelu::kErf;
   config.num_kv_heads = 1;

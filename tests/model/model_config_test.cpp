@@ -63,7 +63,8 @@ TEST_CASE("test_total_params_grow_as_E", "[model]") {
 TEST_CASE("model_cost: flops are those of the products, counted by hand", "[model]") {
   ModelConfig config = test::toy_model();
   config.moe_layers = {};
-  // A block: qkv 24*8, proj 8*8, scores and values 2 * 3.5 * 8, ffn 2*8*12; the head 11*8. Forward 2, forward and backward 6.
+  // A block: qkv 24*8, proj 8*8, scores and values 2 * 3.5 * 8, ffn 2*8*12; the head 11*8. Forward 2, forward and
+  // backward 6.
   const double block = 24 * 8 + 8 * 8 + 7 * 8 + 2 * 8 * 12;
   CHECK(model_cost(config, 6).train_flops_per_token == 6 * (2 * block + 11 * 8));
   config.moe_layers = {1};

@@ -31,14 +31,6 @@ struct Model::Impl {
 
 namespace {
 
-// Throws one error that lists every problem.
-void refuse(const std::vector<std::string>& problems) {
-  if (problems.empty()) return;
-  std::string text;
-  for (const std::string& problem : problems) text += (text.empty() ? "" : "; ") + problem;
-  throw minimoe::Error(minimoe::ErrorCode::kInvalidArgument, text);
-}
-
 // Runs `body`; whatever it throws leaves as a Failure.
 template <class Body>
 auto guarded(Body&& body) -> decltype(body()) {
@@ -141,7 +133,7 @@ std::string lab_config() {
 std::string resolve_config(const std::string& config) {
   return guarded([&] {
     const minimoe::RunConfig parsed = minimoe::parse_run_config(config);
-    refuse(parsed.problems());
+    minimoe::require_no_problems(parsed.problems());
     return minimoe::run_config_json(parsed);
   });
 }
@@ -221,7 +213,7 @@ std::string Dataset::fit_config(const std::string& config) const {
     minimoe::require(parsed.model.vocab_size >= source.vocab_size(), "model.vocab_size: ", parsed.model.vocab_size,
                      ", but ", source.name(), " has token ids up to ", source.vocab_size() - 1,
                      "; use 0 (that of the data) or at least ", source.vocab_size());
-    refuse(parsed.problems());
+    minimoe::require_no_problems(parsed.problems());
     Window window = sized_window(source, parsed.train.seq_len);
     source.train_window(parsed.train.seed, 0, window.tokens, window.classes);
     return minimoe::run_config_json(parsed);

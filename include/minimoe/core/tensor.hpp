@@ -54,17 +54,21 @@ class AlignedAllocator {
 template <class T, std::size_t N>
 using Tensor = xt::xtensor_container<xt::uvector<T, AlignedAllocator<T>>, N, xt::layout_type::row_major>;
 
-/// Number of elements of `shape`. @throws Error(kInvalidArgument) when their bytes cannot be addressed.
+/// Number of elements of `shape`. @throws Error(kInvalidArgument) when their bytes, or the strides of an empty shape,
+/// cannot be addressed.
 template <std::size_t N>
 std::size_t element_count(const std::array<std::size_t, N>& shape, std::size_t element_size) {
   constexpr std::size_t kMaxBytes = static_cast<std::size_t>(-1) / 2;
-  std::size_t count = 1;
+  std::size_t span = 1;
+  bool empty = false;
   for (const std::size_t extent : shape) {
-    require(extent == 0 || count <= kMaxBytes / element_size / extent, "tensor: ", shape_string(shape), " of ",
-            element_size, " bytes an element is more than memory can address");
-    count *= extent;
+    empty = empty || extent == 0;
+    if (extent == 0) continue;
+    require(span <= kMaxBytes / element_size / extent, "tensor: ", shape_string(shape), " of ", element_size,
+            " bytes an element is more than memory can address");
+    span *= extent;
   }
-  return count;
+  return empty ? 0 : span;
 }
 
 /// A zero-filled tensor from `resource`.

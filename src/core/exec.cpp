@@ -192,6 +192,10 @@ std::size_t Exec::memory_bytes(const ExecOptions& options) {
   return Impl::kPackedBytes + static_cast<std::size_t>(resolve_num_threads(options)) * Impl::kCopiedBytes;
 }
 
+void Exec::start_threads() {
+  if (impl_->num_threads > 1) impl_->pool();
+}
+
 bool Exec::inside_parallel_for() const {
   for (const Running* r = running; r; r = r->outer) {
     if (r->context == impl_.get()) return true;

@@ -35,12 +35,13 @@ FileFormat format_by_name(std::string_view path) {
 
 std::unique_ptr<TokenSource> open_file_source(const std::string& path, const FileSourceOptions& options) {
   validate(options);
-  FileContent content = read_file(path);
+  FileContent content = read_file(path, options.resource);
   try {
     switch (options.format == FileFormat::kAuto ? format_by_name(path) : options.format) {
       case FileFormat::kConllu: {
-        auto tokens = ConlluSource::read(content.view(), path, options.val_fraction, options.max_vocab);
-        return std::make_unique<ConlluSource>(FileIdentity{path, content.sha256}, std::move(tokens));
+        auto tokens =
+            ConlluSource::read(content.view(), path, options.val_fraction, options.max_vocab, options.resource);
+        return std::make_unique<ConlluSource>(SourceIdentity{path, content.sha256}, std::move(tokens));
       }
       case FileFormat::kTokens:
         return std::make_unique<TokenFileSource>(path, std::move(content), options.val_fraction, options.vocab_size);

@@ -50,18 +50,20 @@ std::int32_t draw(const T* logits, std::size_t vocab_size, const SampleOptions& 
 
 template <class T>
 std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt,
-                                        const SampleOptions& options) {
+                                        const SampleOptions& options, const CancelFlag* cancel,
+                                        MemoryResource* resource) {
   require(!prompt.empty(), "sample: the prompt is empty; at least one token is needed");
   require(std::isfinite(options.temperature) && options.temperature >= 0, "sample: temperature is ",
           options.temperature, ", allowed 0 (greedy) or more");
   const ModelConfig& config = model.config();
-  Arena arena;
+  Arena arena(resource);
   ModelCache<T> cache;
   arena.build([&](Arena& a) { cache.plan(a, config, 1, config.max_seq_len, exec.num_threads(), false); });
 
   const RandomStream stream(options.seed, "sample");
   std::vector<std::int32_t> text = prompt;
   while (text.size() < prompt.size() + options.max_new_tokens) {
+    throw_if_cancelled(cancel, "sample");
     const std::size_t seq_len = std::min(text.size(), config.max_seq_len);
     const View<const std::int32_t, 1> context(text.data() + text.size() - seq_len, {seq_len});
     model.forward(exec, TokenBatch{context, {}, 1, seq_len}, false, cache);
@@ -78,11 +80,12 @@ std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, con
 template <class T>
 std::size_t count_exact_answers(Exec& exec, const MiniGPT<T>& model,
                                 const std::vector<std::vector<std::int32_t>>& prompts,
-                                const std::vector<std::vector<std::int32_t>>& answers) {
+                                const std::vector<std::vector<std::int32_t>>& answers, const CancelFlag* cancel,
+                                MemoryResource* resource) {
   require(prompts.size() == answers.size(), "count_exact_answers: ", prompts.size(), " prompts, ", answers.size(),
           " answers");
   const ModelConfig& config = model.config();
-  Arena arena;
+  Arena arena(resource);
   ModelCache<T> cache;
   arena.build([&](Arena& a) { cache.plan(a, config, 1, config.max_seq_len, exec.num_threads(), false); });
 
@@ -90,6 +93,7 @@ std::size_t count_exact_answers(Exec& exec, const MiniGPT<T>& model,
   // likeliest.
   std::size_t right = 0;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
+    throw_if_cancelled(cancel, "count_exact_answers");
     require(!prompts[i].empty() && !answers[i].empty(), "count_exact_answers: question ", i, " is empty");
     std::vector<std::int32_t> text = prompts[i];
     text.insert(text.end(), answers[i].begin(), answers[i].end() - 1);
@@ -107,9 +111,10 @@ std::size_t count_exact_answers(Exec& exec, const MiniGPT<T>& model,
 
 #define MINIMOE_INSTANTIATE(T)                                                                                      \
   template std::vector<std::int32_t> sample_tokens(Exec&, const MiniGPT<T>&, const std::vector<std::int32_t>&,      \
-                                                   const SampleOptions&);                                           \
+                                                   const SampleOptions&, const CancelFlag*, MemoryResource*);       \
   template std::size_t count_exact_answers(Exec&, const MiniGPT<T>&, const std::vector<std::vector<std::int32_t>>&, \
-                                           const std::vector<std::vector<std::int32_t>>&);
+                                           const std::vector<std::vector<std::int32_t>>&, const CancelFlag*,        \
+                                           MemoryResource*);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)
 #undef MINIMOE_INSTANTIATE

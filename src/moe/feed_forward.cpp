@@ -57,11 +57,11 @@ template <class T>
 void FeedForward<T>::collect_parameters(const std::string& prefix, ParameterList<T>& list) {
   const ParameterTraits weight{.decay = Decay::kYes, .init_std = config_.init_std};
   const ParameterTraits weight_down{.decay = Decay::kYes, .init_std = config_.init_std_down};
-  add_parameter(list, prefix + ".w_gate_proj", w_gate_proj_, weight);
-  add_parameter(list, prefix + ".w_up_proj", w_up_proj_, weight);
-  add_parameter(list, prefix + ".b_up_proj", b_up_proj_, {});
-  add_parameter(list, prefix + ".w_down_proj", w_down_proj_, weight_down);
-  add_parameter(list, prefix + ".b_down_proj", b_down_proj_, {});
+  add_parameter(list, dotted_name(prefix, "w_gate_proj"), w_gate_proj_, weight);
+  add_parameter(list, dotted_name(prefix, "w_up_proj"), w_up_proj_, weight);
+  add_parameter(list, dotted_name(prefix, "b_up_proj"), b_up_proj_, {});
+  add_parameter(list, dotted_name(prefix, "w_down_proj"), w_down_proj_, weight_down);
+  add_parameter(list, dotted_name(prefix, "b_down_proj"), b_down_proj_, {});
 }
 
 template <class T>

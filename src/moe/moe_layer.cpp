@@ -120,20 +120,20 @@ template <class T>
 void MoELayer<T>::collect_parameters(const std::string& prefix, ParameterList<T>& list) {
   ParameterTraits router{.decay = Decay::kYes, .init_std = config_.router_init_std};
   router.learning_rate_factor = config_.router_learning_rate_factor;
-  add_parameter(list, prefix + ".router.weight", router_weight_, router);
+  add_parameter(list, dotted_name(prefix, "router.weight"), router_weight_, router);
   ParameterTraits router_bias{.learning_rate_factor = config_.router_learning_rate_factor};
   if (!config_.router_bias_init.empty()) router_bias.init_values = &config_.router_bias_init;
-  add_parameter(list, prefix + ".router.bias", router_bias_, router_bias);
-  add_parameter(list, prefix + ".expert_bias", expert_bias_, {.role = Role::kBuffer});
+  add_parameter(list, dotted_name(prefix, "router.bias"), router_bias_, router_bias);
+  add_parameter(list, dotted_name(prefix, "expert_bias"), expert_bias_, {.role = Role::kBuffer});
 
   const ParameterTraits weight{.decay = Decay::kYes, .init_std = config_.init_std};
   const ParameterTraits weight_down{.decay = Decay::kYes, .init_std = config_.init_std_down};
-  add_parameter(list, prefix + ".experts.w_gate_proj", w_gate_proj_, weight);
-  add_parameter(list, prefix + ".experts.w_up_proj", w_up_proj_, weight);
-  add_parameter(list, prefix + ".experts.b_up_proj", b_up_proj_, {});
-  add_parameter(list, prefix + ".experts.w_down_proj", w_down_proj_, weight_down);
-  add_parameter(list, prefix + ".experts.b_down_proj", b_down_proj_, {});
-  for (FeedForward<T>& shared : shared_) shared.collect_parameters(prefix + ".shared", list);
+  add_parameter(list, dotted_name(prefix, "experts.w_gate_proj"), w_gate_proj_, weight);
+  add_parameter(list, dotted_name(prefix, "experts.w_up_proj"), w_up_proj_, weight);
+  add_parameter(list, dotted_name(prefix, "experts.b_up_proj"), b_up_proj_, {});
+  add_parameter(list, dotted_name(prefix, "experts.w_down_proj"), w_down_proj_, weight_down);
+  add_parameter(list, dotted_name(prefix, "experts.b_down_proj"), b_down_proj_, {});
+  for (FeedForward<T>& shared : shared_) shared.collect_parameters(dotted_name(prefix, "shared"), list);
 }
 
 template <class T>
@@ -145,9 +145,7 @@ template <class T>
 void MoELayer<T>::check_call(const char* where, In<T, 2> x, const RoutingContext& context,
                              const MoECache<T>& cache) const {
   const std::size_t num_tokens = x.shape(0);
-  const auto fail = [&](const auto&... message) {
-    throw Error(ErrorCode::kInvalidArgument, concat(where, ": ", message...));
-  };
+  const auto fail = [&](const auto&... message) { throw Error(ErrorCode::kShape, concat(where, ": ", message...)); };
   if (x.shape(1) != config_.d_model) {
     fail("x is ", shape_string(x.shape()), ", expected [T, ", config_.d_model, "] (d_model = ", config_.d_model, ")");
   }

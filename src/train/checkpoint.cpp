@@ -84,6 +84,22 @@ std::vector<TensorToRead> model_targets(MiniGPT<T>& model) {
   return targets;
 }
 
+template <class T>
+std::vector<TensorToWrite> parameter_tensors(const ParameterList<T>& parameters) {
+  std::vector<TensorToWrite> tensors;
+  for (const ParameterRef<T>& p : parameters) tensors.push_back({p.name, kTensorType<T>, p.shape, p.value});
+  return tensors;
+}
+
+void write_file(const std::string& path, const RunConfig& config, std::int64_t step,
+                std::vector<TensorToWrite> tensors) {
+  const std::string text = run_config_json(config);
+  parse_run_config(text);  // a range that only files know must stop the writing, not the reading
+  write_safetensors(
+      path, std::move(tensors),
+      {{kConfigKey, text}, {kStateKey, concat("{\"step\":", step, ",\"seed\":", config.train.seed, "}")}});
+}
+
 }  // namespace
 
 template <class T>
@@ -92,20 +108,19 @@ void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T
   RunConfig stored = config;
   stored.model = model.config();
   stored.train = trainer.config();
-  const std::string text = run_config_json(stored);
-  parse_run_config(text);  // a range that only files know must stop the writing, not the reading
   const typename Trainer<T>::State& state = trainer.state();
-
-  std::vector<TensorToWrite> tensors;
-  for (const ParameterRef<T>& p : model.parameters()) tensors.push_back({p.name, kTensorType<T>, p.shape, p.value});
+  std::vector<TensorToWrite> tensors = parameter_tensors(model.parameters());
   for (std::size_t i = 0; i < state.weights.size(); ++i) {
     const ParameterRef<T>& p = state.weights[i];
     tensors.push_back({kMoment1Prefix + p.name, kTensorType<T>, p.shape, state.moment1[i].data()});
     tensors.push_back({kMoment2Prefix + p.name, kTensorType<T>, p.shape, state.moment2[i].data()});
   }
-  write_safetensors(
-      path, std::move(tensors),
-      {{kConfigKey, text}, {kStateKey, concat("{\"step\":", state.step, ",\"seed\":", stored.train.seed, "}")}});
+  write_file(path, stored, state.step, std::move(tensors));
+}
+
+template <class T>
+void save_model(const std::string& path, const RunConfig& config, const ParameterList<T>& parameters) {
+  write_file(path, config, 0, parameter_tensors(parameters));
 }
 
 RunConfig read_checkpoint_config(const std::string& path) { return read_config(SafetensorsFile(path)); }
@@ -141,6 +156,7 @@ void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& t
 
 #define MINIMOE_INSTANTIATE(T)                                                                   \
   template void save_checkpoint(const std::string&, const RunConfig&, MiniGPT<T>&, Trainer<T>&); \
+  template void save_model(const std::string&, const RunConfig&, const ParameterList<T>&);       \
   template void load_weights(const std::string&, MiniGPT<T>&);                                   \
   template void resume_checkpoint(const std::string&, MiniGPT<T>&, Trainer<T>&);
 MINIMOE_INSTANTIATE(float)

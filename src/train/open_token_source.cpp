@@ -7,7 +7,7 @@
 
 namespace minimoe {
 
-std::unique_ptr<TokenSource> open_token_source(const DataConfig& config) {
+std::unique_ptr<TokenSource> open_token_source(const DataConfig& config, MemoryResource* resource) {
   if (const std::vector<std::string> problems = config.problems(); !problems.empty()) {
     std::string message;
     for (const std::string& problem : problems) message += (message.empty() ? "" : "; ") + problem;
@@ -30,6 +30,7 @@ std::unique_ptr<TokenSource> open_token_source(const DataConfig& config) {
                                                : FileFormat::kAuto;
   options.val_fraction = config.val_fraction;
   options.max_vocab = config.max_vocab;
+  options.resource = resource;
   return open_file_source(config.corpus, options);
 }
 

@@ -12,9 +12,7 @@ using Kind = JsonValue::Kind;
 /// Takes each field from the JSON tree when it is there, and collects what is wrong with it.
 class FieldParser {
  public:
-  FieldParser(const JsonValue& root, std::vector<std::string> all_keys) : all_keys_(std::move(all_keys)) {
-    open("", &root);
-  }
+  explicit FieldParser(const JsonValue& root) { open("", &root); }
   std::vector<std::string> problems;
 
   template <class Int>
@@ -148,8 +146,11 @@ class FieldParser {
     members = std::move(read_members);
   }
   /// The path of the key that has this very name elsewhere; else of the nearest one of the level; else of any.
-  std::string suggestion(const std::string& key, const Level& level) const {
+  std::string suggestion(const std::string& key, const Level& level) {
     if (key.size() > 80) return {};
+    if (all_keys_.empty()) {
+      for (ConfigKey& known : run_config_keys()) all_keys_.push_back(std::move(known.key));
+    }
     std::vector<std::string> leaves;
     for (const std::string& full : all_keys_) {
       leaves.push_back(full.substr(full.rfind('.') + 1));
@@ -161,8 +162,8 @@ class FieldParser {
     return all_keys_[static_cast<std::size_t>(std::find(leaves.begin(), leaves.end(), leaf) - leaves.begin())];
   }
 
-  std::vector<std::string> all_keys_;
   std::vector<Level> levels_;
+  std::vector<std::string> all_keys_;  // made when the first one is unknown
 };
 
 /// Where the fields start from. A run takes its vocabulary from the data unless it says otherwise.
@@ -186,9 +187,7 @@ RunConfig parse_run_config(const std::string& json) {
           ", allowed an object with \"model\", \"train\" and \"data\"");
   RunConfig config = start_config(text.root);
 
-  std::vector<std::string> all_keys;
-  for (const ConfigKey& key : run_config_keys()) all_keys.push_back(key.key);
-  FieldParser parser(text.root, std::move(all_keys));
+  FieldParser parser(text.root);
   for (const std::string& path : text.duplicate_keys) parser.problems.push_back(path + ": the key stands there twice");
   parser.enter("model");
   std::string preset;

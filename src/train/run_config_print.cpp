@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <nlohmann/json.hpp>
-
+#include "core/json_writer.hpp"
 #include "train/config_check.hpp"
 #include "train/config_difference.hpp"
 
@@ -9,53 +8,66 @@ namespace {
 
 using config::Name;
 using config::RealRange;
-using Json = nlohmann::ordered_json;
 
-/// Builds the JSON tree of a configuration.
+/// Writes a configuration as JSON, and keeps each field's value by itself, in the order of the visit.
 class FieldPrinter {
  public:
-  const Json& root() const { return root_; }
+  FieldPrinter() { writer_.begin('{'); }
+  std::string text() && { return writer_.end('}').text(); }
+  std::vector<std::string> values;
 
   template <class Int>
   void integer(const char* key, const Int& member, std::uint64_t, std::uint64_t, const char*) {
-    at(key) = member;
+    add(key, json_of(member));
   }
-  void real(const char* key, const double& member, const RealRange&, const char*) { at(key) = finite(key, member); }
-  void flag(const char* key, const bool& member, const char*) { at(key) = member; }
+  void real(const char* key, const double& member, const RealRange&, const char*) { add(key, finite(key, member)); }
+  void flag(const char* key, const bool& member, const char*) { add(key, json_of(member)); }
   template <class E, std::size_t N>
   void choice(const char* key, const E& member, const Name<E> (&names)[N], const char*) {
+    std::string name = "null";
     for (const Name<E>& n : names) {
-      if (n.value == member) at(key) = n.name;
+      if (n.value == member) name = json_of(n.name);
     }
+    add(key, name);
   }
-  void text(const char* key, const std::string& member, const char*) { at(key) = member; }
+  void text(const char* key, const std::string& member, const char*) { add(key, utf8(key, member)); }
   void word(const char* key, const std::string& member, const std::vector<std::string>&, const char*) {
-    at(key) = member;
+    add(key, utf8(key, member));
   }
   void integers(const char* key, const std::vector<std::size_t>& members, std::uint64_t, std::uint64_t, std::size_t,
                 const char*) {
-    at(key) = members;
+    add(key, json_of(members));
   }
   void reals(const char* key, const std::vector<double>& members, const RealRange&, std::size_t, const char*) {
     for (const double m : members) finite(key, m);
-    at(key) = members;
+    add(key, json_of(members));
   }
   void words(const char* key, const std::vector<std::string>& members, const std::vector<std::string>&, const char*) {
-    at(key) = members;
+    for (const std::string& m : members) utf8(key, m);
+    add(key, json_of(members));
   }
-  void enter(const char* key) { objects_.push_back(&(at(key) = Json::object())); }
-  void leave() { objects_.pop_back(); }
+  void enter(const char* key) { writer_.begin(key, '{'); }
+  void leave() { writer_.end('}'); }
 
  private:
-  Json& at(const char* key) { return (*objects_.back())[key]; }
-  static double finite(const char* key, double value) {
+  void add(const char* key, std::string json) {
+    writer_.raw_member(key, json);
+    values.push_back(std::move(json));
+  }
+  static std::string finite(const char* key, double value) {
     require(std::isfinite(value), "run_config_json: ", key, " is ", config::real_text(value),
             ", which JSON cannot hold");
-    return value;
+    return json_of(value);
+  }
+  static std::string utf8(const char* key, const std::string& text) {
+    try {
+      return json_of(text);
+    } catch (const Error& error) {
+      throw Error(error.code(), concat("run_config_json: ", key, " is ", in_quotes(text), ", allowed a text in UTF-8"));
+    }
   }
 
-  Json root_ = Json::object();
-  std::vector<Json*> objects_ = {&root_};
+  JsonWriter writer_;
 };
 
 /// Lists the keys with type and meaning.
@@ -100,53 +112,36 @@ class KeyLister {
   std::string path_;
 };
 
-Json config_tree(const RunConfig& config) {
+FieldPrinter print(const RunConfig& config) {
   FieldPrinter printer;
   config::visit_run_fields(printer, config);
-  return printer.root();
-}
-
-const Json& value_at(const Json& tree, const std::string& dotted) {
-  const Json* at = &tree;
-  for (std::size_t begin = 0; begin <= dotted.size();) {
-    const std::size_t end = std::min(dotted.find('.', begin), dotted.size());
-    at = &at->at(dotted.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return *at;
+  return printer;
 }
 
 }  // namespace
 
-std::string run_config_json(const RunConfig& config, int indent) {
-  try {
-    return config_tree(config).dump(indent);
-  } catch (const Json::type_error&) {
-    throw Error(ErrorCode::kInvalidArgument,
-                concat("run_config_json: data.corpus is ", in_quotes(config.data.corpus), ", allowed a text in UTF-8"));
-  }
-}
+std::string run_config_json(const RunConfig& config) { return print(config).text(); }
 
 std::vector<ConfigKey> run_config_keys() {
   RunConfig defaults;
   defaults.model.vocab_size = 0;
-  const Json tree = config_tree(defaults);
+  FieldPrinter printed = print(defaults);
   KeyLister lister;
   config::visit_run_fields(lister, defaults);
-  for (ConfigKey& key : lister.keys) key.default_value = value_at(tree, key.key).dump();
+  for (std::size_t i = 0; i < lister.keys.size(); ++i) lister.keys[i].default_value = std::move(printed.values[i]);
   lister.keys.insert(lister.keys.begin(), {"model.preset", config::word_range(config::kPresetWords), "\"gpt2\"",
                                            "defaults of the other model keys"});
   return std::move(lister.keys);
 }
 
 std::vector<KeyDifference> compare_configs(const RunConfig& left, const RunConfig& right) {
-  const Json left_tree = config_tree(left), right_tree = config_tree(right);
+  FieldPrinter l = print(left), r = print(right);
   KeyLister lister;
   config::visit_run_fields(lister, left);
   std::vector<KeyDifference> differences;
-  for (const ConfigKey& key : lister.keys) {
-    std::string l = value_at(left_tree, key.key).dump(), r = value_at(right_tree, key.key).dump();
-    if (l != r) differences.push_back({key.key, std::move(l), std::move(r)});
+  for (std::size_t i = 0; i < lister.keys.size(); ++i) {
+    if (l.values[i] == r.values[i]) continue;
+    differences.push_back({lister.keys[i].key, std::move(l.values[i]), std::move(r.values[i])});
   }
   return differences;
 }

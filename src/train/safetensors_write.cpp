@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <bit>
-#include <nlohmann/json.hpp>
 
+#include "core/json_writer.hpp"
 #include "train/atomic_file.hpp"
 #include "train/safetensors.hpp"
 #include "train/strict_json.hpp"
@@ -20,8 +20,8 @@ std::size_t num_bytes(const TensorToWrite& tensor) {
 
 std::string json_text(const std::string& text) {
   try {
-    return nlohmann::json(text).dump();
-  } catch (const nlohmann::json::type_error&) {
+    return json_of(text);
+  } catch (const Error&) {
     throw Error(ErrorCode::kInvalidArgument, concat("write_safetensors: ", in_quotes(text), " is not UTF-8"));
   }
 }

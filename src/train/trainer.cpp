@@ -59,9 +59,10 @@ struct Trainer<T>::Impl {
   StepBuffers<T> buffers;
   State state;
   StepMetrics metrics;
-  std::vector<RoutingStats> routing;      // of the last step
-  std::vector<std::int64_t> global_load;  // [MoE layers * E]
-  std::vector<std::int64_t> tokens_of;    // valid tokens of each micro-batch
+  std::vector<RoutingStats> routing;       // of the last completed step
+  std::vector<RoutingStats> step_routing;  // of the step that is being computed
+  std::vector<std::int64_t> global_load;   // [MoE layers * E]
+  std::vector<std::int64_t> tokens_of;     // valid tokens of each micro-batch
   LossScale scale;
   double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
 
@@ -73,22 +74,24 @@ struct Trainer<T>::Impl {
       buffers.plan_optimizer(a, num_parameters);
       buffers.plan_activations(a, model.config(), config, exec.num_threads());
     });
-    bind_parameters();
+    list_parameters();
     routing.resize(model.num_moe_layers());
     for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
+    step_routing = routing;
     global_load.resize(model.num_moe_layers() * moe().num_experts);
     tokens_of.resize(config.accumulation_steps);
     scale.balance.resize(model.num_moe_layers());
+    // Last: from here on the model refers to the arena, and nothing can fail.
+    for (ParameterRef<T>& p : state.weights) p.bind_gradient(p.gradient);
   }
 
   const MoEConfig& moe() const { return model.config().moe; }
 
-  void bind_parameters() {
+  void list_parameters() {
     std::size_t at = 0;
     for (ParameterRef<T>& p : model.parameters()) {
       if (p.role != Role::kWeight) continue;
       p.gradient = buffers.gradients.data() + at;
-      p.bind_gradient(p.gradient);
       state.moment1.push_back(View<T, 1>(buffers.moment1.data() + at, {p.size()}));
       state.moment2.push_back(View<T, 1>(buffers.moment2.data() + at, {p.size()}));
       at += p.size();
@@ -144,13 +147,19 @@ struct Trainer<T>::Impl {
     return count;
   }
 
+  void begin_micro_batch(const StepControl& control, std::size_t micro) const {
+    throw_if_cancelled(control.cancel, "trainer.train_step");
+    if (control.on_micro_batch) control.on_micro_batch(micro);
+  }
+
   // The loads of all micro-batches, for the loss whose shares are taken over the whole step.
-  void count_global_load() {
+  void count_global_load(const StepControl& control) {
     std::fill(global_load.begin(), global_load.end(), 0);
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      begin_micro_batch(control, micro);
       model.forward(exec, token_batch(micro), true, buffers.cache);
       ++metrics.counting_passes;
-      for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+      for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
         const std::vector<std::int64_t>& load = buffers.cache.routing[layer].load;
         for (std::size_t e = 0; e < load.size(); ++e) global_load[layer * load.size() + e] += load[e];
       }
@@ -162,9 +171,9 @@ struct Trainer<T>::Impl {
   // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both
   // are means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
   void set_balance(std::int64_t num_tokens, std::int64_t num_sequences) {
-    double share = 1.0 / static_cast<double>(routing.size());
+    double share = 1.0 / static_cast<double>(step_routing.size());
     if (per_micro_batch()) share /= static_cast<double>(config.accumulation_steps);
-    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
       BalanceGradient& balance = scale.balance[layer];
       balance = BalanceGradient{};
       balance.aux_coef = moe().aux_loss_coef * share;
@@ -181,9 +190,9 @@ struct Trainer<T>::Impl {
   // One micro-batch's routing joins that of the step.
   void add_routing(std::size_t micro) {
     const double weight = per_micro_batch() ? 1.0 : static_cast<double>(count_sequences(micro, micro + 1));
-    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
+    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
       const RoutingStats& stats = buffers.cache.routing[layer];
-      routing[layer].add(stats);
+      step_routing[layer].add(stats);
       aux_sum += weight * stats.aux_loss;
       z_sum += stats.z_loss;
     }
@@ -191,11 +200,11 @@ struct Trainer<T>::Impl {
 
   void set_balance_metrics(std::int64_t num_sequences) {
     metrics.aux_loss = metrics.z_loss = 0;
-    if (routing.empty()) return;
-    const double layers = static_cast<double>(routing.size());
+    if (step_routing.empty()) return;
+    const double layers = static_cast<double>(step_routing.size());
     const double micros = static_cast<double>(config.accumulation_steps);
     double z_total = 0, global_aux = 0;
-    for (const RoutingStats& stats : routing) {
+    for (const RoutingStats& stats : step_routing) {
       z_total += stats.z_sum / static_cast<double>(stats.num_tokens);
       global_aux += switch_aux_loss({stats.prob_sum.data(), {stats.prob_sum.size()}},
                                     {stats.load.data(), {stats.load.size()}}, stats.num_tokens, moe().top_k);
@@ -252,14 +261,14 @@ struct Trainer<T>::Impl {
 
   void update_biases() {
     if (!moe().bias_balancing) return;
-    for (std::size_t layer = 0; layer < routing.size(); ++layer) {
-      const std::vector<std::int64_t>& load = routing[layer].load;
+    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
+      const std::vector<std::int64_t>& load = step_routing[layer].load;
       update_expert_bias<T>(model.moe_layer(layer).expert_bias(), {load.data(), {load.size()}}, moe().bias_update_rate,
                             moe().bias_centering);
     }
   }
 
-  void compute_gradients() {
+  void compute_gradients(const StepControl& control) {
     std::int64_t num_tokens = 0;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
       fill(batches, state.step, micro, micro);
@@ -270,17 +279,19 @@ struct Trainer<T>::Impl {
     require(num_targets > 0, "trainer.train_step: step ", state.step + 1, " has no target to learn from");
 
     std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
-    for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
+    for (RoutingStats& stats : step_routing) stats.reset(moe().num_experts);
     aux_sum = z_sum = 0;
     metrics.counting_passes = 0;
-    if (!routing.empty()) {
-      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1) count_global_load();
+    if (!step_routing.empty()) {
+      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1)
+        count_global_load(control);
       set_balance(num_tokens, num_sequences);
     }
     scale.cross_entropy = 1.0 / static_cast<double>(num_targets);
 
     double loss_sum = 0;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      begin_micro_batch(control, micro);
       const TokenBatch batch = token_batch(micro);
       const View<std::int32_t, 1> targets = micro_view(buffers.targets, micro);
       model.forward(exec, batch, true, buffers.cache);
@@ -325,24 +336,26 @@ const std::vector<RoutingStats>& Trainer<T>::routing() const {
 }
 
 template <class T>
-const StepMetrics& Trainer<T>::train_step() {
+const StepMetrics& Trainer<T>::train_step(const StepControl& control) {
   Impl& impl = *impl_;
   try {
-    impl.compute_gradients();
+    impl.compute_gradients(control);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNonFinite || std::string_view(error.what()).starts_with("trainer.")) throw;
     impl.fail_non_finite(error.what());
   }
   impl.metrics.gradient_norm = impl.gradient_norm();
   impl.metrics.learning_rate = learning_rate_at(impl.config, impl.state.step + 1);
+  throw_if_cancelled(control.cancel, "trainer.train_step");
   impl.update_weights();
   impl.update_biases();
+  impl.routing.swap(impl.step_routing);
   impl.metrics.step = ++impl.state.step;
   return impl.metrics;
 }
 
 template <class T>
-EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count) {
+EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count, const CancelFlag* cancel) {
   Impl& impl = *impl_;
   require(count >= 1, "trainer.evaluate: count is ", count, ", allowed 1 or more");
   EvalResult result;
@@ -350,6 +363,7 @@ EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count) 
   for (RoutingStats& stats : result.routing) stats.reset(impl.moe().num_experts);
   double loss_sum = 0;
   for (std::int64_t i = 0; i < count; ++i) {
+    throw_if_cancelled(cancel, "trainer.evaluate");
     impl.fill(batches, i, 0, 0);
     impl.model.forward(impl.exec, impl.token_batch(0), false, impl.buffers.cache);
     const CrossEntropySum sum =

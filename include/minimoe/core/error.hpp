@@ -20,6 +20,8 @@ enum class ErrorCode : std::int32_t {
   kNonFinite = 5,    ///< a loss, gradient or logit is NaN or infinite
   kUnsupported = 6,  ///< valid, but this build or machine cannot do it
   kInternal = 7,     ///< a bug of ours
+  kShape = 8,        ///< sizes that do not fit each other
+  kCancelled = 11,   ///< a CancelFlag was fired
 };
 
 /// Thrown by every fallible function. The message says where, what came, and what was allowed:
@@ -37,6 +39,7 @@ class Error : public std::runtime_error {
 template <class... Args>
 std::string concat(const Args&... args) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // else a failed allocation would silently cut the text
   out.imbue(std::locale::classic());
   (out << ... << args);
   return out.str();

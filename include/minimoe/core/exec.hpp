@@ -52,6 +52,9 @@ class Exec {
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
+  /// Starts the threads of this process now; they start on first use otherwise. Work that follows allocates nothing.
+  void start_threads();
+
   /// Whether the calling thread is inside a body of this context's parallel_for; matmul is not possible there.
   bool inside_parallel_for() const;
 

@@ -48,7 +48,10 @@ struct ParameterRef {
   double init_value = 0;
   const std::vector<double>* init_values = nullptr;  ///< when set: the start values, entry by entry
   double learning_rate_factor = 1;
-  std::function<void(T*)> bind_gradient;  ///< gives the layer the memory of its gradient
+  std::function<void(T*)> bind_gradient;  ///< gives the layer the memory of its gradient; null: none
+  /// Makes the layer use this memory for the values, as it stands there (null: its own again, with the values that it
+  /// had); returns what it then uses.
+  std::function<T*(T*)> bind_value;
 
   std::size_t size() const {
     std::size_t n = 1;
@@ -70,6 +73,11 @@ struct ParameterTraits {
   const std::vector<double>* init_values = nullptr;  ///< replaces init_value entry by entry; the layer owns it
 };
 
+/// "blocks.0" and "norm1" make "blocks.0.norm1"; at the root, where the prefix is empty, "norm1" it stays.
+inline std::string dotted_name(const std::string& prefix, const char* name) {
+  return prefix.empty() ? std::string(name) : prefix + "." + name;
+}
+
 /// Appends `parameter` to the registry under `name`; an absent parameter is left out.
 template <class T, std::size_t N>
 void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T, N>& parameter,
@@ -86,6 +94,10 @@ void add_parameter(ParameterList<T>& list, const std::string& name, Parameter<T,
   ref.init_value = traits.init_value;
   ref.init_values = traits.init_values;
   ref.learning_rate_factor = traits.learning_rate_factor;
+  ref.bind_value = [&parameter](T* data) {
+    parameter.value = View<T, N>(data ? data : parameter.storage->data(), parameter.value.shape());
+    return parameter.value.data();
+  };
   if (traits.role == Role::kWeight) {
     ref.bind_gradient = [&parameter](T* data) { parameter.gradient = View<T, N>(data, parameter.value.shape()); };
   }

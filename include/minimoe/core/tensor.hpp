@@ -167,8 +167,9 @@ using OptionalOut = View<std::type_identity_t<T>, N>;
 template <class T, std::size_t N>
 void check_shape(const char* where, const char* what, const View<T, N>& view,
                  const std::array<std::size_t, N>& expected) {
-  require(view.shape() == expected, where, ": ", what, " is ", shape_string(view.shape()), ", expected ",
-          shape_string(expected));
+  if (view.shape() == expected) return;
+  throw Error(ErrorCode::kShape,
+              concat(where, ": ", what, " is ", shape_string(view.shape()), ", expected ", shape_string(expected)));
 }
 
 }  // namespace minimoe

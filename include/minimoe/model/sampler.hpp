@@ -2,6 +2,7 @@
 // Generating tokens and answering probes. Full forward passes; a key/value cache comes with the exchange formats.
 #pragma once
 
+#include "minimoe/core/cancel.hpp"
 #include "minimoe/model/minigpt.hpp"
 
 namespace minimoe {
@@ -14,16 +15,21 @@ struct SampleOptions {
   std::int32_t stop_token = -1;  ///< ends the text (and is included); -1: none
 };
 
-/// Continues `prompt` (not empty); the context is the last max_seq_len tokens. @return the new tokens.
+/// Continues `prompt` (not empty, ids of the model); the context is the last max_seq_len tokens. @return the new
+/// tokens.
+/// @throws Error(kCancelled) before a token.
 template <class T>
 std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt,
-                                        const SampleOptions& options);
+                                        const SampleOptions& options, const CancelFlag* cancel = nullptr,
+                                        MemoryResource* resource = nullptr);
 
 /// How many of the questions greedy decoding answers exactly: prompts[i] is answered right when each token of
 /// answers[i] is the likeliest after what stands before it. Questions longer than max_seq_len are an error.
+/// @throws Error(kCancelled) between questions.
 template <class T>
 std::size_t count_exact_answers(Exec& exec, const MiniGPT<T>& model,
                                 const std::vector<std::vector<std::int32_t>>& prompts,
-                                const std::vector<std::vector<std::int32_t>>& answers);
+                                const std::vector<std::vector<std::int32_t>>& answers,
+                                const CancelFlag* cancel = nullptr, MemoryResource* resource = nullptr);
 
 }  // namespace minimoe

@@ -65,7 +65,7 @@ class MoELayer {
 
   /// Registers prefix.router.weight [E, D], prefix.router.bias [E] (if any), prefix.expert_bias [E] (buffer),
   /// prefix.experts.{w_gate_proj,w_up_proj} [E, F, D], .b_up_proj [E, F], .w_down_proj [E, D, F], .b_down_proj [E, D],
-  /// and the shared experts under prefix.shared.
+  /// and the shared experts under prefix.shared. An empty prefix gives "router.weight".
   void collect_parameters(const std::string& prefix, ParameterList<T>& list);
 
   /// y[t] = sum over kept slots k of gate_weights[t,k] * expert(topk_idx[t,k], x[t]), plus the shared experts.

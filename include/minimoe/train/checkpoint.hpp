@@ -15,6 +15,11 @@ namespace minimoe {
 template <class T>
 void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T>& model, Trainer<T>& trainer);
 
+/// Writes `parameters`, those of a model of config.model, and no moments, at step 0, likewise; load_weights and
+/// read_checkpoint_* read it.
+template <class T>
+void save_model(const std::string& path, const RunConfig& config, const ParameterList<T>& parameters);
+
 /// The configuration that a checkpoint was written with. @throws Error(kIo | kCorruptFile).
 RunConfig read_checkpoint_config(const std::string& path);
 /// Completed optimizer steps of a checkpoint.

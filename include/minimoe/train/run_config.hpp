@@ -44,14 +44,14 @@ RunConfig lab_dense_preset();
 /// bad field is named in one message. Text above 1 MiB or deeper than 32 is refused.
 RunConfig parse_run_config(const std::string& json);
 /// The whole configuration, defaults included, as JSON; parse_run_config reads it back to the same values.
-std::string run_config_json(const RunConfig& config, int indent = -1);
+std::string run_config_json(const RunConfig& config);
 /// Every key, dotted ("model.moe.top_k"), with its type and default, for help texts.
 struct ConfigKey {
   std::string key, type, default_value, meaning;
 };
 std::vector<ConfigKey> run_config_keys();
 
-/// Opens what config.data names. @throws Error.
-std::unique_ptr<TokenSource> open_token_source(const DataConfig& config);
+/// Opens what config.data names. @param resource for a file's bytes and tokens; outlives the source. @throws Error.
+std::unique_ptr<TokenSource> open_token_source(const DataConfig& config, MemoryResource* resource = nullptr);
 
 }  // namespace minimoe

@@ -2,8 +2,10 @@
 // The training loop: one optimizer step at a time, resumable bit for bit.
 #pragma once
 
+#include <functional>
 #include <memory>
 
+#include "minimoe/core/cancel.hpp"
 #include "minimoe/model/minigpt.hpp"
 #include "minimoe/train/train_config.hpp"
 
@@ -37,6 +39,13 @@ struct StepMetrics {
   std::size_t counting_passes = 0;  ///< extra forward passes that AuxLossScope::kGlobalBatch needed to know the loads
 };
 
+/// Watching and stopping a step while it runs.
+struct StepControl {
+  const CancelFlag* cancel = nullptr;  ///< looked at before each micro-batch and before the update
+  /// Told of each micro-batch before it is computed; what it throws breaks off the step.
+  std::function<void(std::size_t micro)> on_micro_batch = {};
+};
+
 struct EvalResult {
   double loss = 0;  ///< mean cross entropy, nats
   std::int64_t num_targets = 0;
@@ -60,14 +69,15 @@ class Trainer {
   const TrainConfig& config() const;
   std::int64_t step() const;  ///< completed optimizer steps
 
-  /// One optimizer step. @throws Error(kNonFinite) naming the step and the loss or tensor; weights, moments, biases and
-  /// step count are then as before the call.
-  const StepMetrics& train_step();
-  /// Counts per MoE layer of the last step, summed over its micro-batches.
+  /// One optimizer step. @throws Error(kNonFinite) naming the step and the loss or tensor, Error(kCancelled), or
+  /// std::bad_alloc; weights, moments, biases, routing and step count are then as before the call.
+  const StepMetrics& train_step(const StepControl& control = {});
+  /// Counts per MoE layer of the last completed step, summed over its micro-batches.
   const std::vector<RoutingStats>& routing() const;
 
   /// Mean loss over `count` batches of [B, S] that `batches` gives for steps 0 .. count - 1; no state changes.
-  EvalResult evaluate(const BatchSource& batches, std::int64_t count);
+  /// @throws Error(kCancelled) between batches.
+  EvalResult evaluate(const BatchSource& batches, std::int64_t count, const CancelFlag* cancel = nullptr);
 
   /// Everything that resume needs beside the model's parameters and buffers.
   struct State {

@@ -54,7 +54,7 @@ NumberedWords number_words(std::string_view text, const std::string& path) {
 }  // namespace
 
 ConlluSource::Tokens ConlluSource::read(std::string_view text, const std::string& path, double val_fraction,
-                                        std::size_t max_vocab) {
+                                        std::size_t max_vocab, MemoryResource* resource) {
   check_utf8(text, path);
   const NumberedWords all = number_words(text, path);
   const std::size_t num_sentences = all.sentence_ends.size();
@@ -63,7 +63,7 @@ ConlluSource::Tokens ConlluSource::read(std::string_view text, const std::string
                                                 " sentences, expected at least 2 (one to train on, one to validate)"));
   }
   const std::size_t num_val = std::max<std::size_t>(1, num_validation(num_sentences, val_fraction));
-  Tokens tokens;
+  Tokens tokens(resource);
   tokens.num_train = all.sentence_ends[num_sentences - num_val - 1];
 
   std::vector<std::size_t> counts(all.words.size());
@@ -91,7 +91,7 @@ ConlluSource::Tokens ConlluSource::read(std::string_view text, const std::string
   return tokens;
 }
 
-ConlluSource::ConlluSource(FileIdentity identity, Tokens tokens)
+ConlluSource::ConlluSource(SourceIdentity identity, Tokens tokens)
     : WindowedSource(std::move(identity), tokens.ids.size(), tokens.num_train),
       tokens_(std::move(tokens)),
       ids_by_word_(tokens_.vocabulary.size()) {
@@ -101,7 +101,7 @@ ConlluSource::ConlluSource(FileIdentity identity, Tokens tokens)
 }
 
 std::string ConlluSource::token_text(std::int32_t token) const {
-  require(token >= 0 && static_cast<std::size_t>(token) < vocab_size(), "file_source.token_text: token is ", token,
+  require(token >= 0 && static_cast<std::size_t>(token) < vocab_size(), "token_source.token_text: token is ", token,
           ", expected 0 to ", vocab_size() - 1);
   return tokens_.vocabulary[static_cast<std::size_t>(token)];
 }

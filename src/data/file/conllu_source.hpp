@@ -2,7 +2,8 @@
 // A CoNLL-U treebank, one token a word, with the most frequent words as vocabulary.
 #pragma once
 
-#include "data/file/windowed_source.hpp"
+#include "minimoe/core/tensor.hpp"
+#include "minimoe/data/windowed_source.hpp"
 
 namespace minimoe {
 
@@ -13,15 +14,18 @@ class ConlluSource final : public WindowedSource {
  public:
   /// What reading a treebank gives, and what the source keeps of it.
   struct Tokens {
+    explicit Tokens(MemoryResource* resource) : ids(resource), classes(resource) {}
+
     std::vector<std::string> vocabulary;  ///< text of each token
-    std::vector<std::uint16_t> ids;
-    std::vector<std::uint8_t> classes;
+    std::vector<std::uint16_t, AlignedAllocator<std::uint16_t>> ids;
+    std::vector<std::uint8_t, AlignedAllocator<std::uint8_t>> classes;
     std::size_t num_train = 0;  ///< tokens of the training sentences
   };
   /// @throws Error(kCorruptFile) with the line, also for fewer than two sentences.
-  static Tokens read(std::string_view text, const std::string& path, double val_fraction, std::size_t max_vocab);
+  static Tokens read(std::string_view text, const std::string& path, double val_fraction, std::size_t max_vocab,
+                     MemoryResource* resource = nullptr);
 
-  ConlluSource(FileIdentity identity, Tokens tokens);
+  ConlluSource(SourceIdentity identity, Tokens tokens);
 
   std::size_t vocab_size() const override { return tokens_.vocabulary.size(); }
   std::string token_text(std::int32_t token) const override;

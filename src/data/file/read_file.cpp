@@ -34,9 +34,15 @@ std::size_t read_some(std::FILE* file, const std::string& path, char* into, std:
   return count;
 }
 
-FileContent read_plain(std::FILE* file, const std::string& path, std::size_t size) {
+using Bytes = std::unique_ptr<char[], ReturnBytes>;
+
+Bytes take_bytes(MemoryResource* resource, std::size_t size) {
+  return Bytes(static_cast<char*>(resource->allocate(size, kAlignment)), {resource, size});
+}
+
+FileContent read_plain(std::FILE* file, const std::string& path, std::size_t size, MemoryResource* resource) {
   FileContent content;
-  content.bytes = std::make_unique_for_overwrite<char[]>(size);
+  content.bytes = take_bytes(resource, size);
   content.size = content.capacity = size;
   const std::size_t count = read_some(file, path, content.bytes.get(), size);
   if (count < size) fail(ErrorCode::kIo, path, concat("has ", size, " bytes, but only ", count, " could be read"));
@@ -70,17 +76,17 @@ class Inflater {
   z_stream stream = {};
 };
 
-void grow(FileContent& content, std::size_t capacity) {
-  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+void grow(FileContent& content, std::size_t capacity, MemoryResource* resource) {
+  Bytes larger = take_bytes(resource, capacity);
   if (content.size > 0) std::memcpy(larger.get(), content.bytes.get(), content.size);
   content.bytes = std::move(larger);
   content.capacity = capacity;
 }
 
-FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t compressed_size) {
+FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t compressed_size, MemoryResource* resource) {
   FileContent content;
   // One byte more than stated, so that the buffer is never full at the end of a file that states its size.
-  grow(content, stated_size(file, path, compressed_size) + 1);
+  grow(content, stated_size(file, path, compressed_size) + 1, resource);
   Sha256 sha256;
   Inflater inflater;
   z_stream& stream = inflater.stream;
@@ -93,7 +99,7 @@ FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t comp
     stream.avail_in = static_cast<uInt>(count);
     do {
       if (member_ended) inflateReset(&stream);
-      if (content.size == content.capacity) grow(content, 2 * content.capacity);
+      if (content.size == content.capacity) grow(content, 2 * content.capacity, resource);
       const std::size_t room = std::min<std::size_t>(content.capacity - content.size, std::size_t{1} << 30);
       stream.next_out = reinterpret_cast<Bytef*>(content.bytes.get() + content.size);
       stream.avail_out = static_cast<uInt>(room);
@@ -117,7 +123,8 @@ FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t comp
 
 }  // namespace
 
-FileContent read_file(const std::string& path) {
+FileContent read_file(const std::string& path, MemoryResource* resource) {
+  if (!resource) resource = std::pmr::get_default_resource();
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
   if (status.type() == std::filesystem::file_type::not_found) fail(ErrorCode::kIo, path, "there is no such file");
@@ -132,7 +139,8 @@ FileContent read_file(const std::string& path) {
   if (error) fail(ErrorCode::kIo, path, "has no size: " + error.message());
   if (size == 0) fail(ErrorCode::kCorruptFile, path, "is empty");
   try {
-    FileContent content = is_gzip_name(path) ? read_gzip(file.get(), path, size) : read_plain(file.get(), path, size);
+    FileContent content =
+        is_gzip_name(path) ? read_gzip(file.get(), path, size, resource) : read_plain(file.get(), path, size, resource);
     if (content.size == 0) fail(ErrorCode::kCorruptFile, path, "is empty once decompressed");
     return content;
   } catch (const std::bad_alloc&) {

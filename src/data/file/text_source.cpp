@@ -15,7 +15,7 @@ TextSource::TextSource(const std::string& path, FileContent content, double val_
 }
 
 std::string TextSource::token_text(std::int32_t token) const {
-  require(token >= 0 && token < 256, "file_source.token_text: token is ", token, ", expected 0 to 255");
+  require(token >= 0 && token < 256, "token_source.token_text: token is ", token, ", expected 0 to 255");
   if (token == '\n') return "\\n";
   if (token == '\t') return "\\t";
   if (token >= ' ' && token <= '~') return std::string(1, static_cast<char>(token));
@@ -32,7 +32,7 @@ std::string TextSource::decode(std::span<const std::int32_t> tokens) const {
   std::string text;
   text.reserve(tokens.size());
   for (const std::int32_t token : tokens) {
-    require(token >= 0 && token < 256, "file_source.decode: token is ", token, ", expected 0 to 255");
+    require(token >= 0 && token < 256, "token_source.decode: token is ", token, ", expected 0 to 255");
     text += static_cast<char>(token);
   }
   return text;

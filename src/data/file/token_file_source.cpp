@@ -2,10 +2,9 @@
 #include "data/file/token_file_source.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
-#include "data/file/words.hpp"
+#include "data/id_text.hpp"
 
 namespace minimoe {
 namespace {
@@ -44,23 +43,10 @@ std::int32_t TokenFileSource::token_at(std::size_t index) const {
   return static_cast<unsigned char>(bytes[0]) | static_cast<unsigned char>(bytes[1]) << 8;
 }
 
-std::string TokenFileSource::token_text(std::int32_t token) const {
-  require(token >= 0 && static_cast<std::size_t>(token) < vocab_size_, "file_source.token_text: token is ", token,
-          ", expected 0 to ", vocab_size_ - 1);
-  return concat(token);
-}
+std::string TokenFileSource::token_text(std::int32_t token) const { return id_text(token, vocab_size_); }
 
 std::vector<std::int32_t> TokenFileSource::encode(const std::string& text) const {
-  std::vector<std::int32_t> tokens;
-  for (const std::string_view word : split_words(text)) {
-    std::int32_t token = -1;
-    const auto [rest, error] = std::from_chars(word.data(), word.data() + word.size(), token);
-    const bool number = error == std::errc() && rest == word.data() + word.size();
-    require(number && token >= 0 && static_cast<std::size_t>(token) < vocab_size_, "file_source.encode: \"", word,
-            "\" is no token of ", name(), ", expected ids from 0 to ", vocab_size_ - 1, " separated by spaces");
-    tokens.push_back(token);
-  }
-  return tokens;
+  return read_ids(text, vocab_size_, name());
 }
 
 void TokenFileSource::copy(std::size_t begin, std::span<std::int32_t> tokens, std::span<std::uint8_t> classes) const {

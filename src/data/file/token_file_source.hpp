@@ -3,7 +3,7 @@
 #pragma once
 
 #include "data/file/read_file.hpp"
-#include "data/file/windowed_source.hpp"
+#include "minimoe/data/windowed_source.hpp"
 
 namespace minimoe {
 

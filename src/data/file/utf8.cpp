@@ -63,4 +63,19 @@ void check_utf8(std::string_view text, const std::string& path) {
   }
 }
 
+std::string replace_ill_formed(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = text[i] == '\0' ? 0 : sequence_length(text.substr(i));
+    if (length == 0) {
+      result += "\xEF\xBF\xBD";
+    } else {
+      result += text.substr(i, length);
+    }
+    i += std::max<std::size_t>(length, 1);
+  }
+  return result;
+}
+
 }  // namespace minimoe

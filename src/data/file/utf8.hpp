@@ -12,4 +12,7 @@ namespace minimoe {
 /// @see The Unicode Standard, table 3-7, "Well-Formed UTF-8 Byte Sequences".
 void check_utf8(std::string_view text, const std::string& path);
 
+/// `text` with U+FFFD for every byte that is part of no well-formed sequence, and for NUL.
+std::string replace_ill_formed(std::string_view text);
+
 }  // namespace minimoe

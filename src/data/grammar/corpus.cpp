@@ -121,14 +121,15 @@ void Corpus::train_window(std::uint64_t seed, std::uint64_t index, std::span<std
   require(index < kNumTrainSentences / kSentencesOfWindow, "grammar corpus.train_window: window ", index,
           " is beyond 2^40 windows");
   const RandomStream stream(seed, "corpus.train");
-  thread_local std::vector<Piece> pieces;
   std::size_t filled = 0;
-  for (std::uint64_t j = 0; filled < tokens.size(); ++j) {
-    shown_.sample(stream, index * kSentencesOfWindow + j, pieces);
-    for (std::size_t i = 0; i < pieces.size() && filled < tokens.size(); ++i, ++filled) {
-      tokens[filled] = pieces[i].token;
-      if (!classes.empty()) classes[filled] = static_cast<std::uint8_t>(pieces[i].token_class);
+  const auto take = [&](std::span<const Piece> phrase) {
+    for (std::size_t i = 0; i < phrase.size() && filled < tokens.size(); ++i, ++filled) {
+      tokens[filled] = phrase[i].token;
+      if (!classes.empty()) classes[filled] = static_cast<std::uint8_t>(phrase[i].token_class);
     }
+  };
+  for (std::uint64_t j = 0; filled < tokens.size(); ++j) {
+    shown_.sample_phrases(stream, index * kSentencesOfWindow + j, take);
   }
 }
 

@@ -12,9 +12,6 @@ using Kind = Step::Kind;
 
 bool is_draw(const Step& step) { return step.kind == Kind::kDraw || step.kind == Kind::kDrawGiven; }
 
-// Draws of one sentence; its random numbers are those at [index * kMaxDraws, (index + 1) * kMaxDraws).
-constexpr std::uint64_t kMaxDraws = 16;
-
 }  // namespace
 
 double Grammar::Options::probability(std::size_t i) const {
@@ -96,23 +93,8 @@ std::uint32_t Grammar::phrase_of(const Step& step, const std::uint32_t* values) 
 
 std::size_t Grammar::sample(const RandomStream& stream, std::uint64_t index, std::vector<Piece>& pieces) const {
   pieces.clear();
-  std::uint64_t draw = index * kMaxDraws;
-  const auto choose = [&](const Options& options) {
-    const std::uint64_t at = stream.below(draw++, options.total());
-    const auto chosen = std::upper_bound(options.cumulative.begin(), options.cumulative.end(), at);
-    return options.values[chosen - options.cumulative.begin()];
-  };
-  std::array<std::uint32_t, kMaxVariables> values{};
-  const std::size_t template_index = choose(template_choice_);
-  for (const Step& step : templates_[template_index].steps) {
-    if (is_draw(step)) {
-      values[step.variable] = choose(distributions_[distribution_of(step, values.data())]);
-    } else {
-      const auto said = phrase(phrase_of(step, values.data()));
-      pieces.insert(pieces.end(), said.begin(), said.end());
-    }
-  }
-  return template_index;
+  return sample_phrases(
+      stream, index, [&](std::span<const Piece> phrase) { pieces.insert(pieces.end(), phrase.begin(), phrase.end()); });
 }
 
 void Grammar::enumerate(const std::function<void(const Derivation&)>& visit) const {

@@ -6,6 +6,7 @@
 // Probabilities are ratios of integer weights, so every machine draws the same sentences.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,9 @@ class Grammar {
 
   /// Sentence `index` of `stream`; returns the number of its template.
   std::size_t sample(const RandomStream& stream, std::uint64_t index, std::vector<Piece>& pieces) const;
+  /// The same, phrase by phrase: say(span of pieces).
+  template <class Say>
+  std::size_t sample_phrases(const RandomStream& stream, std::uint64_t index, Say&& say) const;
 
   /// One way to make a sentence.
   struct Derivation {
@@ -76,6 +80,9 @@ class Grammar {
 
  private:
   friend class Reader;
+
+  // Draws of one sentence; its random numbers are those at [index * kMaxDraws, (index + 1) * kMaxDraws).
+  static constexpr std::uint64_t kMaxDraws = 16;
 
   struct Options {
     std::vector<std::uint32_t> values;
@@ -95,6 +102,26 @@ class Grammar {
   std::vector<Template> templates_;
   Options template_choice_;
 };
+
+template <class Say>
+std::size_t Grammar::sample_phrases(const RandomStream& stream, std::uint64_t index, Say&& say) const {
+  std::uint64_t draw = index * kMaxDraws;
+  const auto choose = [&](const Options& options) {
+    const std::uint64_t at = stream.below(draw++, options.total());
+    const auto chosen = std::upper_bound(options.cumulative.begin(), options.cumulative.end(), at);
+    return options.values[static_cast<std::size_t>(chosen - options.cumulative.begin())];
+  };
+  std::array<std::uint32_t, kMaxVariables> values{};
+  const std::size_t template_index = choose(template_choice_);
+  for (const Step& step : templates_[template_index].steps) {
+    if (step.kind == Step::Kind::kDraw || step.kind == Step::Kind::kDrawGiven) {
+      values[step.variable] = choose(distributions_[distribution_of(step, values.data())]);
+    } else {
+      say(phrase(phrase_of(step, values.data())));
+    }
+  }
+  return template_index;
+}
 
 /// Reads sentences of a grammar word by word and knows the probability of the next one: all choices that agree with
 /// the words so far are kept with their weights, so that a string with several derivations gets their sum.

@@ -116,6 +116,7 @@ std::string irregular(const SpanishVerb& verb, std::string_view key) {
 
 std::string word_of_row(const std::string& row, std::size_t index) {
   std::istringstream words(row);
+  words.exceptions(std::ios::badbit);  // else a failed allocation would look like the end
   std::string word;
   for (std::size_t i = 0; i <= index; ++i) words >> word;
   return word;

@@ -61,7 +61,7 @@ TEST_CASE("token_file_source: a prompt that is no list of known ids is refused b
   for (const char* bad : {"8", "-1", "two", "1x", "99999999999"}) {
     const auto refusal = refusal_of([&] { source->encode(std::string("1 ") + bad); });
     INFO(refusal.message);
-    CHECK(refusal.says("file_source.encode: \"" + std::string(bad) + "\"", {"0 to 7"}));
+    CHECK(refusal.says("token_source.encode: \"" + std::string(bad) + "\"", {"0 to 7"}));
   }
   CHECK_FALSE(refusal_of([&] { source->token_text(8); }).message.empty());
 }

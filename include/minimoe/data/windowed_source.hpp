@@ -9,14 +9,15 @@
 
 namespace minimoe {
 
-struct FileIdentity {
-  std::string path;
-  std::string sha256;  ///< of the file's bytes on disk
+struct SourceIdentity {
+  std::string path;    ///< of the file, or the name of what is no file
+  std::string sha256;  ///< of the file's bytes on disk; empty for what is no file
 };
 
-/// What every file source shares. A training window starts at a uniformly drawn token of the training part; evaluation
-/// windows follow each other without overlap, seq_len + 1 tokens each, and a last incomplete one is left out.
-/// Split::kTrain gives such consecutive windows of the training part; the held-out splits do not exist.
+/// What every source over an array of tokens shares. A training window starts at a uniformly drawn token of the
+/// training part; evaluation windows follow each other without overlap, seq_len + 1 tokens each, and a last incomplete
+/// one is left out. Split::kTrain gives such consecutive windows of the training part; the held-out splits do not
+/// exist.
 class WindowedSource : public TokenSource {
  public:
   void train_window(std::uint64_t seed, std::uint64_t index, std::span<std::int32_t> tokens,
@@ -34,7 +35,11 @@ class WindowedSource : public TokenSource {
   std::string name() const override;
 
  protected:
-  WindowedSource(FileIdentity identity, std::size_t num_tokens, std::size_t num_train_tokens);
+  WindowedSource(SourceIdentity identity, std::size_t num_tokens, std::size_t num_train_tokens);
+  /// A source in memory grows; nobody may read it meanwhile.
+  void set_num_tokens(std::size_t num_tokens, std::size_t num_train_tokens);
+  /// Whether training windows are refused when there is no validation window of their length.
+  virtual bool wants_validation() const { return true; }
 
  private:
   /// Copies tokens [begin, begin + tokens.size()) and, unless `classes` is empty, their classes.
@@ -46,7 +51,7 @@ class WindowedSource : public TokenSource {
   Part part_of(Split split) const;
   void require_room(Split split, std::size_t window) const;
 
-  FileIdentity identity_;
+  SourceIdentity identity_;
   std::size_t num_tokens_;
   std::size_t num_train_tokens_;
 };

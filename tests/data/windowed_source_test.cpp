@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "data/file/windowed_source.hpp"
+#include "minimoe/data/windowed_source.hpp"
 
 #include <numeric>
 
@@ -102,22 +102,23 @@ TEST_CASE("windowed_source: a part shorter than one window is refused with both 
         }).says("some/where/counting.txt: the training part has 10 of", {"needs 11"}));
   CHECK(refusal_of([&] {
           short_val.eval_window(Split::kVal, 1, fits, {});
-        }).says("file_source.eval_window: index is 1, expected below 1", {}));
+        }).says("token_source.eval_window: index is 1, expected below 1", {}));
   CHECK(refusal_of([&] {
           short_val.eval_window(Split::kHeldOutVerbs, 0, fits, {});
-        }).says("file_source.eval_window: index is 0, expected below 0", {}));
+        }).says("token_source.eval_window: index is 0, expected below 0", {}));
 }
 
 TEST_CASE("windowed_source: spans of the wrong size are refused", "[file]") {
   const Counting source(100, 50);
   Tokens window(4), one(1);
   std::vector<std::uint8_t> three(3);
-  CHECK(refusal_of([&] { source.train_window(1, 0, one, {}); }).says("file_source.train_window: tokens has 1 ", {}));
+  CHECK(refusal_of([&] { source.train_window(1, 0, one, {}); }).says("token_source.train_window: tokens has 1 ", {}));
   CHECK(refusal_of([&] {
           source.train_window(1, 0, window, three);
-        }).says("file_source.train_window: classes has 3 ", {"4"}));
+        }).says("token_source.train_window: classes has 3 ", {"4"}));
   CHECK(refusal_of([&] {
           source.eval_window(Split::kVal, 0, window, three);
-        }).says("file_source.eval_window: classes", {}));
+        }).says("token_source.eval_window: classes", {}));
   CHECK_FALSE(refusal_of([&] { source.num_eval_windows(Split::kVal, 0); }).message.empty());
+  CHECK(source.num_eval_windows(Split::kVal, static_cast<std::size_t>(-1)) == 0);
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front over the presets of CMakePresets.json. Every target first installs the Debian packages that it lacks.
 
+PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 PACKAGES_BUILD := g++ cmake ninja-build pkg-config make libxtensor-dev libhwy-dev nlohmann-json3-dev librandom123-dev \
@@ -8,7 +9,10 @@ PACKAGES_BUILD := g++ cmake ninja-build pkg-config make libxtensor-dev libhwy-de
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 libxtensor-blas-dev libopenblas-dev libhunspell-dev hunspell-en-us hunspell-es \
                   git python3
 PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3
-PACKAGES_LINT  := $(PACKAGES_TEST) clang-14 clang-format-14 clang-tidy-14
+PACKAGES_DOCS  := make python3 doxygen
+PACKAGES_ABI   := $(PACKAGES_TEST) abigail-tools
+PACKAGES_CLANG := $(PACKAGES_TEST) clang-14
+PACKAGES_LINT  := $(PACKAGES_CLANG) clang-format-14 clang-tidy-14
 
 INSTALL   := @sh cmake/debian_packages.sh
 CONFIGURE := cmake -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
@@ -16,18 +20,18 @@ CONFIGURE := cmake -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench lint asan tsan test-long clean
+.PHONY: help setup build test demo bench install dist lint clang asan tsan abidiff docs test-long clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup:  ## install every Debian package that any target below uses
-	$(INSTALL) $(PACKAGES_LINT) $(PACKAGES_BENCH)
+	$(INSTALL) $(PACKAGES_LINT) $(PACKAGES_BENCH) $(PACKAGES_DOCS) $(PACKAGES_ABI)
 
 build:  ## library and program: build/lib/ and build/bin/minimoe
 	$(INSTALL) $(PACKAGES_BUILD)
 	@test -f build/build.ninja || $(CONFIGURE) --preset program
-	@cmake --build build --parallel $(JOBS) --target minimoe_core minimoe_shared minimoe
+	@cmake --build build --parallel $(JOBS) --target minimoe_static minimoe_shared minimoe minimoe_completions
 
 test:  ## build everything, run the test suite (without the long tests)
 	$(INSTALL) $(PACKAGES_TEST)
@@ -43,12 +47,24 @@ bench:  ## time a training step beside PyTorch's (when installed), then the oper
 	@$(CONFIGURE) --preset bench
 	@cmake --build --preset bench --parallel $(JOBS)
 	@python3 bench/step_bench.py build/bin/minimoe
+	@build/bin/capi_overhead
 	@for program in build/bin/*_bench; do OPENBLAS_NUM_THREADS=1 $$program --benchmark_min_time=0.1; done
+
+install: build  ## install library and program under PREFIX (/usr/local), below DESTDIR when that is set
+	@cmake --install build --prefix "$(PREFIX)"
+
+dist:  ## source tarball of the last commit, the same bytes every time: build/libminimoe-VERSION.tar.gz
+	@sh cmake/dist.sh build
 
 lint:  ## clang-format on all files, clang-tidy on those changed since main (all: make lint ALL=1)
 	$(INSTALL) $(PACKAGES_LINT)
 	@$(CONFIGURE) --preset dev
 	@sh cmake/lint.sh build/dev $(JOBS) $(ALL)
+
+clang:  ## build everything with clang 14, warnings are errors
+	$(INSTALL) $(PACKAGES_CLANG)
+	@$(CONFIGURE) --preset clang
+	@cmake --build --preset clang --parallel $(JOBS)
 
 asan:  ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	$(INSTALL) $(PACKAGES_TEST)
@@ -61,6 +77,19 @@ tsan:  ## run the tests that use threads under ThreadSanitizer
 	@$(CONFIGURE) --preset tsan
 	@$(FIXED_ADDRESSES) cmake --build --preset tsan --parallel $(JOBS)
 	@$(FIXED_ADDRESSES) ctest --preset tsan --parallel $(JOBS)
+
+abidiff:  ## hold the binary interface of the library against its committed baseline
+	$(INSTALL) $(PACKAGES_ABI)
+	@$(CONFIGURE) --preset release
+	@cmake --build --preset release --parallel $(JOBS) --target minimoe_abi
+	@tests/capi/abi/abi.sh check build
+
+docs:  ## the reference of the C interface: build/docs/html/index.html and docs/reference.md
+	$(INSTALL) $(PACKAGES_DOCS)
+	@mkdir -p build/docs/strict
+	@(cat docs/Doxyfile; echo INPUT = capi/minimoe.h; echo EXTRACT_ALL = NO; echo OUTPUT_DIRECTORY = build/docs/strict) | doxygen -
+	@doxygen docs/Doxyfile
+	@python3 docs/make_reference.py
 
 test-long:  ## run the outcome runs and slow oracles (docs/testing.md has their last results)
 	$(INSTALL) $(PACKAGES_TEST)

@@ -2,11 +2,12 @@
 // Times training steps of exactly the models that the PyTorch peer of bench/ builds.
 #include <algorithm>
 #include <cstdio>
+#include <random>
 
 #include "command.hpp"
 #include "config_options.hpp"
-#include "core_bridge.hpp"
 #include "exit_codes.hpp"
+#include "library.hpp"
 #include "machine.hpp"
 #include "training_run.hpp"
 
@@ -58,7 +59,19 @@ Json bench_config(const BenchFlags& o) {
                       {"beta2", 0.999},
                       {"clip_norm", 0.0},
                       {"seed", 0}};
-  return Json::parse(core::resolve_config(json_text({{"model", model}, {"train", train}})));
+  return Json::parse(capi::config_resolve(json_text({{"model", model}, {"train", train}})));
+}
+
+// Drawn once, so that a benchmark times no drawing. The generator's numbers are those of the C++ standard.
+capi::Dataset random_tokens(std::int32_t vocab_size, std::size_t count) {
+  std::mt19937_64 random;
+  std::vector<std::int32_t> tokens(count);
+  for (std::int32_t& token : tokens)
+    token = static_cast<std::int32_t>(random() % static_cast<std::uint64_t>(vocab_size));
+  capi::Dataset dataset =
+      capi::Dataset::create(json_text({{"vocab_size", vocab_size}, {"val_fraction", 0}, {"name", "random"}}));
+  dataset.append(tokens);
+  return dataset;
 }
 
 Json min_and_median(std::vector<double> values) {
@@ -72,25 +85,25 @@ int bench(const BenchFlags& o) {
   if (o.moe && o.dense) throw BadInput("--moe and --dense exclude each other");
   Json config = bench_config(o);
   const std::size_t batch_size = config.at("train").at("batch_size"), seq_len = config.at("train").at("seq_len");
-  const core::Dataset dataset = core::Dataset::random_tokens(config.at("model").at("vocab_size"), kBatches * batch_size,
-                                                             seq_len, config.at("train").at("seed"));
+  const capi::Dataset dataset =
+      random_tokens(config.at("model").at("vocab_size"), kBatches * batch_size * (seq_len + 1));
   config = Json::parse(dataset.fit_config(json_text(config)));
-  const std::string exec = o.exec.exec_json();
-  const Json costs = run_costs(config, exec);
+  const capi::Options options = o.exec.options();
+  const Json costs = run_costs(config, options);
   require_memory(costs);
   const double rss_before = static_cast<double>(peak_rss_bytes());
-  const core::Model model(json_text(config), exec);
-  core::Trainer trainer(model, dataset, json_text(config));
+  const capi::Model model(json_text(config), options);
+  capi::Trainer trainer(model, dataset, json_text(config));
   std::vector<double> wall, cpu;
   double loss = 0;
   for (std::int64_t i = 0; i < o.warmup + o.steps; ++i) {
     const double w = wall_seconds(), c = cpu_seconds();
-    loss = trainer.steps(1, nullptr).front().loss;
+    loss = trainer.steps(1).throw_if_failed().metrics.front().loss;
     if (i < o.warmup) continue;
     wall.push_back((wall_seconds() - w) * 1e3);
     cpu.push_back((cpu_seconds() - c) * 1e3);
   }
-  const Json exec_info = Json::parse(model.exec_info());
+  const Json exec = exec_info(model);
   const Json ms = min_and_median(wall);
   const double tokens = static_cast<double>(batch_size * seq_len);
   const Json document = {{"ms_per_step", ms},
@@ -105,19 +118,19 @@ int bench(const BenchFlags& o) {
                          {"loss", loss},
                          {"size", o.size},
                          {"model", o.moe ? "moe" : "dense"},
-                         {"threads", exec_info.at("num_threads")},
-                         {"isa", exec_info.at("instruction_set")},
+                         {"threads", exec.at("num_threads")},
+                         {"isa", exec.at("instruction_set")},
                          {"steps", o.steps},
                          {"warmup", o.warmup},
-                         {"version", core::version()}};
+                         {"version", capi::version_string()}};
   if (o.json) {
     std::printf("%s\n", json_text(document).c_str());
     return kOk;
   }
-  std::printf("%s %s, %s threads, %s: %.2f ms a step (median %.2f), %s tokens/s, %.0f MB peak, loss %.4f\n",
-              o.size.c_str(), o.moe ? "MoE" : "dense", exec_info.at("num_threads").dump().c_str(),
-              exec_info.at("instruction_set").get<std::string>().c_str(), ms.at("min").get<double>(),
-              ms.at("median").get<double>(),
+  std::printf("%s %s, %s thread%s, %s: %.2f ms a step (median %.2f), %s tokens/s, %.0f MB peak, loss %.4f\n",
+              o.size.c_str(), o.moe ? "MoE" : "dense", exec.at("num_threads").dump().c_str(),
+              exec.at("num_threads") == 1 ? "" : "s", exec.at("instruction_set").get<std::string>().c_str(),
+              ms.at("min").get<double>(), ms.at("median").get<double>(),
               count_text(static_cast<std::uint64_t>(document.at("tokens_per_s").get<double>())).c_str(),
               document.at("peak_rss_mb").get<double>(), loss);
   return kOk;
@@ -132,8 +145,8 @@ void add_bench_command(CLI::App& program, Action& action) {
       ->check(CLI::IsMember({"lab", "mid"}));
   command->add_flag("--moe", o->moe, "the Mixture-of-Experts model");
   command->add_flag("--dense", o->dense, "the dense model (default)");
-  command->add_option("--steps", o->steps, "timed steps (default 30)")->check(CLI::Range(1, 1 << 24));
-  command->add_option("--warmup", o->warmup, "steps before them (default 3)")->check(CLI::Range(0, 1 << 24));
+  command->add_option("--steps", o->steps, "timed steps (default 30)")->check(sane_range(1, 1 << 24));
+  command->add_option("--warmup", o->warmup, "steps before them (default 3)")->check(sane_range(0, 1 << 24));
   command->add_flag("--json", o->json, "print one JSON document");
   o->exec.add_to(*command);
   command->callback([o, &action] { action = [o] { return bench(*o); }; });

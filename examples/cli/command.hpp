@@ -9,6 +9,12 @@ namespace cli {
 
 using Action = std::function<int()>;
 
+/// Bounds that only keep a number sane: an error names them, the help does not.
+template <class Number>
+CLI::Validator sane_range(Number low, Number high) {
+  return CLI::Range(low, high).description("");
+}
+
 void add_train_command(CLI::App& program, Action& action);
 void add_eval_command(CLI::App& program, Action& action);
 void add_sample_command(CLI::App& program, Action& action);
@@ -16,5 +22,8 @@ void add_compare_command(CLI::App& program, Action& action);
 void add_corpus_command(CLI::App& program, Action& action);
 void add_bench_command(CLI::App& program, Action& action);
 void add_config_command(CLI::App& program, Action& action);
+void add_doctor_command(CLI::App& program, Action& action);
+void add_completions_command(CLI::App& program, Action& action);
+void add_manual_command(CLI::App& program, Action& action);
 
 }  // namespace cli

@@ -83,7 +83,7 @@ EarlierRun earlier_run(const RunDirectory& files, const Json& config, const Comp
     const bool same = result.is_object() && result.contains("splits") &&
                       result.value("corpus", Json()) == comparison.corpus &&
                       result.value("evaluation", Json()) == comparison.evaluation &&
-                      result.value("version", Json()) == core::version();
+                      result.value("version", Json()) == capi::version_string();
     if (same) earlier.result = result;
   }
   earlier.resumable = fs::exists(files.checkpoint(), error);
@@ -120,8 +120,8 @@ void print_results(const CompareOptions& o, const Comparison& comparison, const 
 
 // Everything that is known before the first step.
 struct Job {
-  core::Dataset dataset;
-  std::string exec;
+  capi::Dataset dataset;
+  capi::Options options;
   Comparison comparison;
   Json protocol;  ///< what a resumed comparison must agree in
 };
@@ -137,12 +137,12 @@ Job prepare(const CompareOptions& o) {
   config = with_seed(config, seeds.front());
   const char* remedy = "use --force to replace it, --resume to complete it, or another --out";
   refuse_existing_outputs(o.out, o.force || o.resume, remedy);
-  Job job{core::Dataset::open(json_text(config)), o.exec.exec_json(), {}, {}};
+  Job job{capi::Dataset::open(json_text(config)), o.exec.options(), {}, {}};
   Comparison& c = job.comparison;
   c.config = Json::parse(job.dataset.fit_config(json_text(config)));
   require_validation_window(job.dataset, c.config);
   c.seeds = seeds;
-  c.variants = comparison_variants(c.config, job.exec);
+  c.variants = comparison_variants(c.config, job.options);
   for (const Variant& variant : c.variants) require_memory(variant.costs);
   for (const fs::path& path : run_paths(o, c, seeds)) refuse_existing_outputs(path, o.force || o.resume, remedy);
   c.results.resize(c.variants.size());
@@ -159,7 +159,7 @@ Job prepare(const CompareOptions& o) {
 }
 
 RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& variant, std::uint64_t seed) {
-  RunRequest request{job.dataset, with_seed(variant.config, seed), job.exec};
+  RunRequest request{job.dataset, with_seed(variant.config, seed), job.options};
   request.directory = run_path(o, variant, seed);
   request.label = request.directory.filename().string();
   request.floors = job.comparison.floors;
@@ -193,7 +193,7 @@ void begin(const CompareOptions& o, const Job& job) {
   }
   if (o.json) return;
   const Comparison& c = job.comparison;
-  std::printf("%s%s", run_summary(c.config, job.dataset, job.exec, c.floors).c_str(), log_header(c.config).c_str());
+  std::printf("%s%s", run_summary(c.config, job.dataset, job.options, c.floors).c_str(), log_header(c.config).c_str());
 }
 
 // False: interrupted.
@@ -254,7 +254,7 @@ void add_compare_command(CLI::App& program, Action& action) {
       "compare", "Train dense and MoE models side by side over several seeds, and tell them apart");
   o->config.add_to(*command, ConfigScope::kAll);
   o->exec.add_to(*command);
-  const auto natural = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40);
+  const auto natural = sane_range(std::int64_t{0}, std::int64_t{1} << 40);
   command->add_flag("--lab", o->lab, "the whole lab protocol: 5,000 steps, seeds 36000 to 36002")->group("Run");
   command->add_option("--seeds", o->seeds, "how many, from --seed on (default 3), or a list: 36000,36005")
       ->group("Run");
@@ -262,7 +262,7 @@ void add_compare_command(CLI::App& program, Action& action) {
   command->add_flag("--force", o->force, "replace an existing comparison")->group("Run");
   command->add_flag("--resume", o->resume, "complete an interrupted comparison")->group("Run");
   command->add_option("--log-interval", o->log_interval, "steps between log lines of MoE runs (default 200)")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+      ->check(sane_range(std::int64_t{1}, std::int64_t{1} << 40))
       ->group("Run");
   command->add_option("--eval-windows", o->evaluation.max_windows, "windows of each evaluation; 0: all (default 200)")
       ->check(natural)

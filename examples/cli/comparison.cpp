@@ -19,7 +19,7 @@ Json with_d_ff(Json dense, std::size_t d_ff) {
 }
 
 std::uint64_t total_parameters(const Json& config) {
-  return Json::parse(core::model_cost(json_text(config))).at("total_parameters");
+  return Json::parse(capi::config_cost(json_text(config))).at("total_parameters");
 }
 
 // Parameters grow with d_ff, so a bisection finds the first width that reaches the target; the one below may be nearer.
@@ -74,19 +74,19 @@ Json mean_load(const Json& result) {
 
 }  // namespace
 
-std::vector<Variant> comparison_variants(const Json& config, const std::string& exec) {
+std::vector<Variant> comparison_variants(const Json& config, const capi::Options& options) {
   if (config.at("model").at("moe").at("layers").empty()) {
     throw BadInput("compare: model.moe.layers is empty, so there is no MoE model to compare; give --moe-layer");
   }
   Json dense = config;
   dense["model"]["moe"]["layers"] = Json::array();
-  const Json cost = Json::parse(core::model_cost(json_text(config)));
+  const Json cost = Json::parse(capi::config_cost(json_text(config)));
   std::vector<Variant> variants = {
       {"dense_baseline", "dense", dense, {}},
       {"moe_variant", "moe", config, {}},
       {"dense_active_matched", "dense-active", dense_of_size(dense, cost.at("active_parameters")), {}},
       {"dense_total_matched", "dense-total", dense_of_size(dense, cost.at("total_parameters")), {}}};
-  for (Variant& variant : variants) variant.costs = run_costs(variant.config, exec);
+  for (Variant& variant : variants) variant.costs = run_costs(variant.config, options);
   return variants;
 }
 

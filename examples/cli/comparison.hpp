@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core_bridge.hpp"
 #include "json_text.hpp"
+#include "library.hpp"
 #include "statistics.hpp"
 
 namespace cli {
@@ -20,7 +20,7 @@ struct Variant {
 
 /// The dense model, the MoE model, and dense models whose d_ff brings their parameters nearest to the MoE model's
 /// active and to its total ones. @throws BadInput when `config` (fitted) has no MoE layer.
-std::vector<Variant> comparison_variants(const Json& config, const std::string& exec);
+std::vector<Variant> comparison_variants(const Json& config, const capi::Options& options);
 
 /// One figure of every seed's result.json; a null in any of them gives none.
 struct Figure {

@@ -79,7 +79,7 @@ Json comparison_manifest(const Comparison& c) {
   manifest["lesson_notes"] = nullptr;
   manifest["corpus"] = c.corpus;
   manifest["evaluation"] = c.evaluation;
-  manifest["build"] = Json::parse(core::build_info());
+  manifest["build"] = Json::parse(capi::build_info());
   manifest["cpu"] = cpu_info();
   manifest["exec"] = c.exec;
   manifest["definitions"] = definitions();

@@ -4,8 +4,8 @@
 #include "command.hpp"
 #include "config_file.hpp"
 #include "config_options.hpp"
-#include "core_bridge.hpp"
 #include "exit_codes.hpp"
+#include "library.hpp"
 #include "training_run.hpp"
 
 namespace cli {
@@ -20,7 +20,7 @@ struct ConfigFlags {
 
 void print_keys(bool as_json) {
   if (as_json) {
-    std::printf("%s\n", core::config_keys().c_str());
+    std::printf("%s\n", capi::config_keys().c_str());
     return;
   }
   for (const ConfigKey& k : known_keys()) {
@@ -35,11 +35,11 @@ int show_config(const ConfigFlags& o) {
     return kOk;
   }
   const Json config = o.config.resolve();
-  const core::Dataset dataset = core::Dataset::open(json_text(config));
+  const capi::Dataset dataset = capi::Dataset::open(json_text(config));
   const Json fitted = Json::parse(dataset.fit_config(json_text(config)));
-  const std::string exec = o.exec.exec_json();
+  const capi::Options options = o.exec.options();
   if (o.toml) {
-    std::string summary = run_summary(fitted, dataset, exec, Json::object());
+    std::string summary = run_summary(fitted, dataset, options, Json::object());
     std::string comment = "# ";
     for (const char c : summary.substr(0, summary.size() - 1))
       comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
@@ -47,7 +47,7 @@ int show_config(const ConfigFlags& o) {
     return kOk;
   }
   Json document = {{"config", config}, {"vocab_size", fitted.at("model").at("vocab_size")}};
-  document.update(run_costs(fitted, exec));
+  document.update(run_costs(fitted, options));
   std::printf("%s\n", json_text(document, o.json ? -1 : 2).c_str());
   return kOk;
 }

@@ -7,8 +7,8 @@
 #include <sstream>
 
 #include "atomic_file.hpp"
-#include "core_bridge.hpp"
 #include "exit_codes.hpp"
+#include "library.hpp"
 #include "nearest.hpp"
 
 namespace cli {
@@ -54,8 +54,8 @@ void add_table(const toml::table& table, const std::string& path, const std::str
 
 ConfigFile read_json(const std::string& path, const std::string& text) {
   try {
-    core::resolve_config(text);
-  } catch (const core::Failure& failure) {
+    capi::config_resolve(text);
+  } catch (const capi::Error& failure) {
     throw BadInput(path + ": " + failure.what());
   }
   ConfigFile file;
@@ -97,7 +97,7 @@ void write_table(std::ostream& out, const Json& table, const std::string& prefix
 const std::vector<ConfigKey>& known_keys() {
   static const std::vector<ConfigKey> keys = [] {
     std::vector<ConfigKey> list;
-    for (const Json& k : Json::parse(core::config_keys())) {
+    for (const Json& k : Json::parse(capi::config_keys())) {
       list.push_back({k.at("key"), k.at("type"), k.at("default"), k.at("meaning")});
     }
     return list;

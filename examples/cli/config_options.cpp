@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "config_file.hpp"
-#include "core_bridge.hpp"
 #include "exit_codes.hpp"
 #include "nearest.hpp"
 
@@ -83,6 +82,17 @@ constexpr FlagSpec kFlags[] = {
     {"--val-fraction", "data.val_fraction", kValue, "Data", "share of a file kept for validation"},
 };
 
+struct IsaName {
+  const char* name;
+  std::int32_t value;
+};
+
+constexpr IsaName kIsaNames[] = {{"auto", MINIMOE_INSTRUCTIONS_AUTO},
+                                 {"avx512", MINIMOE_INSTRUCTIONS_AVX512},
+                                 {"avx2", MINIMOE_INSTRUCTIONS_AVX2},
+                                 {"sse4", MINIMOE_INSTRUCTIONS_SSE4},
+                                 {"scalar", MINIMOE_INSTRUCTIONS_SCALAR}};
+
 std::vector<std::string> split_list(const std::string& text) {
   std::vector<std::string> parts;
   std::size_t begin = 0;
@@ -134,9 +144,9 @@ std::string origin_of(const std::string& message, const std::map<std::string, st
 
 // The lab preset, without the fields that a model preset would have to overrule.
 Json sparse_lab_config() {
-  const std::map<std::string, Json> defaults = dotted_leaves(Json::parse(core::resolve_config("{}")));
+  const std::map<std::string, Json> defaults = dotted_leaves(Json::parse(capi::config_resolve("{}")));
   Json sparse = Json::object();
-  for (const auto& [key, value] : dotted_leaves(Json::parse(core::lab_config()))) {
+  for (const auto& [key, value] : dotted_leaves(Json::parse(capi::config_preset("lab")))) {
     const auto found = defaults.find(key);
     if (found == defaults.end() || found->second != value) set_dotted(sparse, key, value);
   }
@@ -228,8 +238,8 @@ Json ConfigOptions::resolve_over(const Json& base) const {
   Json merged = base;
   merged.merge_patch(given.values);
   try {
-    return Json::parse(core::resolve_config(json_text(merged)));
-  } catch (const core::Failure& failure) {
+    return Json::parse(capi::config_resolve(json_text(merged)));
+  } catch (const capi::Error& failure) {
     const std::string origin = origin_of(failure.what(), given.origins);
     throw BadInput(origin.empty() ? failure.what() : origin + ": " + failure.what());
   }
@@ -242,6 +252,15 @@ void ExecFlags::add_to(CLI::App& command) {
   command.add_option("--isa", isa_, "vector instructions: auto, avx512, avx2, sse4, scalar")->group("Computing");
 }
 
-std::string ExecFlags::exec_json() const { return json_text({{"num_threads", threads_}, {"instruction_set", isa_}}); }
+capi::Options ExecFlags::options() const {
+  const auto* const found =
+      std::find_if(std::begin(kIsaNames), std::end(kIsaNames), [&](const IsaName& name) { return isa_ == name.name; });
+  if (found == std::end(kIsaNames)) {
+    std::string names;
+    for (const IsaName& name : kIsaNames) names += (names.empty() ? "" : ", ") + std::string(name.name);
+    throw BadInput("--isa: '" + isa_ + "', allowed " + names);
+  }
+  return capi::Options().num_threads(threads_).instruction_set(found->value);
+}
 
 }  // namespace cli

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "json_text.hpp"
+#include "library.hpp"
 
 namespace cli {
 
@@ -51,7 +51,7 @@ class ConfigOptions {
 class ExecFlags {
  public:
   void add_to(CLI::App& command);
-  std::string exec_json() const;
+  capi::Options options() const;
 
  private:
   int threads_ = 0;

@@ -24,13 +24,13 @@ struct CorpusFlags {
   std::size_t window() const { return seq_len == 0 ? kDefaultWindow : seq_len; }
 };
 
-void print_vocabulary(const core::Dataset& dataset, const Json& info, bool as_json) {
+void print_vocabulary(const capi::Dataset& dataset, const Json& info, bool as_json) {
   Json words = Json::array();
   for (std::int32_t token = 0; token < info.at("vocab_size").get<std::int32_t>(); ++token) {
     if (as_json) {
-      words.push_back(dataset.token_text(token));
+      words.push_back(token_text(dataset, token));
     } else {
-      std::printf("%d\t%s\n", token, dataset.token_text(token).c_str());
+      std::printf("%d\t%s\n", token, token_text(dataset, token).c_str());
     }
   }
   if (as_json) std::printf("%s\n", json_text(words).c_str());
@@ -43,17 +43,18 @@ struct Piece {
   std::string kind;
 };
 
-Piece piece_at(const CorpusFlags& o, const core::Dataset& dataset, std::uint64_t index) {
+Piece piece_at(const CorpusFlags& o, const capi::Dataset& dataset, std::uint64_t index) {
   if (o.seq_len == 0) {
-    const std::optional<core::Sentence> sentence = dataset.sentence(o.split, index, o.seed);
-    if (sentence) return {sentence->tokens, sentence->classes, sentence->kind};
+    if (const std::optional<std::string> json = dataset.sentence(o.split, o.seed, index)) {
+      const Json sentence = Json::parse(*json);
+      return {sentence.at("tokens"), sentence.at("classes"), sentence.at("kind")};
+    }
   }
-  const core::Window window = o.split == "train" ? dataset.train_window(o.seed, index, o.window())
-                                                 : dataset.eval_window(o.split, index, o.window());
+  const capi::Window window = dataset.window(o.split, o.seed, index, o.window());
   return {window.tokens, window.classes, ""};
 }
 
-int print_pieces(const CorpusFlags& o, const core::Dataset& dataset, const Json& info) {
+int print_pieces(const CorpusFlags& o, const capi::Dataset& dataset, const Json& info) {
   const Json& names = info.at("class_names");
   if (o.classes && names.empty()) {
     throw BadInput("--classes: " + info.at("name").get<std::string>() + " has no token classes");
@@ -71,7 +72,7 @@ int print_pieces(const CorpusFlags& o, const core::Dataset& dataset, const Json&
       pieces.push_back(json);
     } else if (o.classes) {
       for (std::size_t t = 0; t < piece.tokens.size(); ++t) {
-        std::printf("%s\t%s\n", json_text(dataset.token_text(piece.tokens[t])).c_str(),
+        std::printf("%s\t%s\n", json_text(token_text(dataset, piece.tokens[t])).c_str(),
                     names.at(piece.classes.at(t)).get<std::string>().c_str());
       }
       std::printf("\n");
@@ -84,19 +85,19 @@ int print_pieces(const CorpusFlags& o, const core::Dataset& dataset, const Json&
 }
 
 int corpus(const CorpusFlags& o) {
-  const core::Dataset dataset = core::Dataset::open(json_text(o.config.resolve()));
+  const capi::Dataset dataset = capi::Dataset::open(json_text(o.config.resolve()));
   const Json info = Json::parse(dataset.info());
   if (o.vocabulary) {
     print_vocabulary(dataset, info, o.json);
     return kOk;
   }
   if (!o.split.empty()) {
-    dataset.num_eval_windows(o.split, o.window());  // refuses an unknown split
+    dataset.num_windows(o.split, o.window());  // refuses an unknown split
     return print_pieces(o, dataset, info);
   }
   Json sizes = Json::object();
   for (const std::string& split : evaluation_splits(dataset, o.window())) {
-    sizes[split] = dataset.num_eval_windows(split, o.window());
+    sizes[split] = dataset.num_windows(split, o.window());
   }
   const Json floors = entropy_floors(dataset, o.window(), kFloorWindows);
   if (o.json) {
@@ -134,18 +135,24 @@ void add_corpus_command(CLI::App& program, Action& action) {
   o->config.add_to(*command, ConfigScope::kData);
   command
       ->add_option("--split", o->split,
-                   "print sentences (of a file: windows) of train, val, held-out-verbs or held-out-combinations")
+                   "print sentences (of a file: windows) of train, val, held-out-verbs or held-out-combinations; "
+                   "--index, --count or --classes alone mean val")
       ->group("Sentences");
-  command->add_option("--index", o->index, "the first (default 0)")->group("Sentences");
-  command->add_option("--count", o->count, "how many (default 1)")->check(CLI::Range(1, 1 << 30))->group("Sentences");
+  const CLI::Option* index = command->add_option("--index", o->index, "the first (default 0)")->group("Sentences");
+  const CLI::Option* count = command->add_option("--count", o->count, "how many (default 1)")
+                                 ->check(sane_range(1, 1 << 30))
+                                 ->group("Sentences");
   command->add_option("--seq-len", o->seq_len, "print windows of this many tokens, and one more, instead of sentences")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(sane_range(1, 1 << 20))
       ->group("Sentences");
   command->add_option("--seed", o->seed, "of train (default 36000)")->group("Sentences");
   command->add_flag("--classes", o->classes, "one token a line, with its class")->group("Sentences");
   command->add_flag("--vocabulary", o->vocabulary, "print every token id with its text")->group("Sentences");
   command->add_flag("--json", o->json, "print one JSON document");
-  command->callback([o, &action] { action = [o] { return corpus(*o); }; });
+  command->callback([o, index, count, &action] {
+    if (o->split.empty() && !o->vocabulary && (o->classes || *index || *count)) o->split = "val";
+    action = [o] { return corpus(*o); };
+  });
 }
 
 }  // namespace cli

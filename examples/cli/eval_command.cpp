@@ -46,12 +46,11 @@ void print_split(const std::string& split, const Json& result) {
 }
 
 int eval(const EvalOptions& o) {
-  const std::string exec = o.exec.exec_json();
-  const OpenedRun run = open_run(o.run, o.corpus, exec);
+  const OpenedRun run = open_run(o.run, o.corpus, o.exec.options());
   const std::size_t seq_len = run.config.at("train").at("seq_len");
   std::vector<std::string> splits = evaluation_splits(run.dataset, seq_len);
   if (!o.split.empty()) {
-    if (run.dataset.num_eval_windows(o.split, seq_len) == 0) {
+    if (run.dataset.num_windows(o.split, seq_len) == 0) {
       std::string known;
       for (const std::string& split : splits) known += (known.empty() ? "" : ", ") + split;
       throw BadInput("--split: " + o.split +
@@ -63,8 +62,8 @@ int eval(const EvalOptions& o) {
     throw BadInput(o.run + ": its data has no evaluation window of " + std::to_string(seq_len) + " tokens");
   }
   const Json floors = entropy_floors(run.dataset, seq_len, o.size.max_windows);
-  core::Trainer trainer(run.model, run.dataset, json_text(run.config));
-  Json document = {{"step", core::checkpoint_step(run.checkpoint)}, {"splits", Json::object()}};
+  capi::Trainer trainer(run.model, run.dataset, json_text(run.config));
+  Json document = {{"step", Json::parse(capi::checkpoint_info(run.checkpoint)).at("step")}, {"splits", Json::object()}};
   for (const std::string& split : splits) {
     const Json result = evaluate_split(trainer, run.model, run.dataset, split, o.size, floors);
     document["splits"][split] = result;

@@ -12,14 +12,14 @@ namespace {
 
 constexpr double kColdShareOfMean = 0.1;
 
-Json probe_summary(const std::vector<core::ProbeScore>& scores) {
+Json probe_summary(const std::vector<ProbeScore>& scores) {
   if (scores.empty()) return nullptr;
   const auto share = [](std::uint64_t correct, std::uint64_t asked) {
     return asked == 0 ? Json() : Json(static_cast<double>(correct) / static_cast<double>(asked));
   };
   std::uint64_t correct = 0, asked = 0, skipped = 0;
   Json kinds = Json::object();
-  for (const core::ProbeScore& score : scores) {
+  for (const ProbeScore& score : scores) {
     correct += score.correct;
     asked += score.asked;
     skipped += score.skipped;
@@ -38,19 +38,21 @@ Json evaluation_json(const EvaluationSize& size) {
   return {{"max_windows", size.max_windows}, {"max_probes", size.max_probes}};
 }
 
-std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len) {
+std::vector<std::string> evaluation_splits(const capi::Dataset& dataset, std::size_t seq_len) {
   std::vector<std::string> splits;
-  for (const std::string& split : core::Dataset::splits()) {
-    if (dataset.num_eval_windows(split, seq_len) > 0) splits.push_back(split);
+  const Json info = Json::parse(dataset.info());
+  for (const Json& name : info.at("splits")) {
+    const std::string split = name;
+    if (dataset.num_windows(split, seq_len) > 0) splits.push_back(split);
   }
   return splits;
 }
 
-Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows) {
+Json entropy_floors(const capi::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows) {
   Json floors = Json::object();
   std::uint64_t train_windows = max_windows;
   for (const std::string& split : evaluation_splits(dataset, seq_len)) {
-    const std::uint64_t all = dataset.num_eval_windows(split, seq_len);
+    const std::uint64_t all = dataset.num_windows(split, seq_len);
     const std::uint64_t windows = max_windows == 0 ? all : std::min(all, max_windows);
     if (split == "val") train_windows = windows;
     const auto floor = dataset.entropy_floor(split, seq_len, windows);
@@ -61,22 +63,23 @@ Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint
   return floors;
 }
 
-Json evaluate_split(core::Trainer& trainer, const core::Model& model, const core::Dataset& dataset,
+Json evaluate_split(capi::Trainer& trainer, const capi::Model& model, const capi::Dataset& dataset,
                     const std::string& split, const EvaluationSize& size, const Json& floors) {
-  const core::Evaluation evaluation = trainer.evaluate(split, size.max_windows);
+  const capi::Evaluation evaluation = trainer.evaluate(split, size.max_windows);
   Json layers = Json::array();
-  for (const core::LayerRouting& layer : evaluation.layers) layers.push_back(load_summary(layer));
+  for (const LayerRouting& layer : routing_of(trainer, MINIMOE_ROUTING_EVALUATION))
+    layers.push_back(load_summary(layer));
   return {{"loss", evaluation.loss},
           {"perplexity", std::exp(evaluation.loss)},
           {"entropy_floor", floors.contains(split) ? floors.at(split) : Json()},
           {"windows", evaluation.num_windows},
           {"targets", evaluation.num_targets},
-          {"probes", probe_summary(size.max_probes == 0 ? std::vector<core::ProbeScore>()
-                                                        : model.answer_probes(dataset, split, size.max_probes))},
+          {"probes", probe_summary(size.max_probes == 0 ? std::vector<ProbeScore>()
+                                                        : probe_scores(model, dataset, split, size.max_probes))},
           {"layers", layers}};
 }
 
-Json load_summary(const core::LayerRouting& layer) {
+Json load_summary(const LayerRouting& layer) {
   double sum = 0;
   for (const std::int64_t load : layer.load) sum += static_cast<double>(load);
   const double mean = sum / static_cast<double>(std::max<std::size_t>(1, layer.load.size()));

@@ -2,8 +2,8 @@
 // Loss, perplexity, probes and expert loads of the evaluation splits, as JSON.
 #pragma once
 
-#include "core_bridge.hpp"
 #include "json_text.hpp"
+#include "library.hpp"
 
 namespace cli {
 
@@ -16,17 +16,17 @@ struct EvaluationSize {
 Json evaluation_json(const EvaluationSize& size);
 
 /// The evaluation splits that `dataset` has at this length, "val" first.
-std::vector<std::string> evaluation_splits(const core::Dataset& dataset, std::size_t seq_len);
+std::vector<std::string> evaluation_splits(const capi::Dataset& dataset, std::size_t seq_len);
 
 /// {"train": nats, "val": ...}, null where unknown. Each over as many windows as evaluate_split looks at.
-Json entropy_floors(const core::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows);
+Json entropy_floors(const capi::Dataset& dataset, std::size_t seq_len, std::uint64_t max_windows);
 
 /// {"loss", "perplexity", "entropy_floor", "windows", "targets", "probes": {...} or null, "layers": [...]}
-Json evaluate_split(core::Trainer& trainer, const core::Model& model, const core::Dataset& dataset,
+Json evaluate_split(capi::Trainer& trainer, const capi::Model& model, const capi::Dataset& dataset,
                     const std::string& split, const EvaluationSize& size, const Json& floors);
 
 /// {"block", "load", "load_share", "load_balance_stddev", "experts_dead_count", "experts_cold_count", "mean_probs",
 /// "gate_weight_share"}
-Json load_summary(const core::LayerRouting& layer);
+Json load_summary(const LayerRouting& layer);
 
 }  // namespace cli

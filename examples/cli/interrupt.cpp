@@ -3,17 +3,22 @@
 
 #include <signal.h>
 
+#include <atomic>
+
 namespace cli {
 
 namespace {
 
-core::CancelToken token;
+// A handler must not be the one to make the token.
+std::atomic<const capi::CancelToken*> fired_by_signal{nullptr};
+static_assert(std::atomic<const capi::CancelToken*>::is_always_lock_free);
 
-extern "C" void on_signal(int) { token.fire(); }
+extern "C" void on_signal(int) { fired_by_signal.load()->fire(); }
 
 }  // namespace
 
 void catch_interrupts() {
+  fired_by_signal = &interrupt_token();
   struct sigaction action = {};
   action.sa_handler = on_signal;
   // The default action is back after the first signal, so the second one kills. Interrupted writes go on.
@@ -22,6 +27,9 @@ void catch_interrupts() {
   sigaction(SIGTERM, &action, nullptr);
 }
 
-const core::CancelToken& interrupt_token() { return token; }
+const capi::CancelToken& interrupt_token() {
+  static const capi::CancelToken* const token = new capi::CancelToken;  // a signal may come while the program exits
+  return *token;
+}
 
 }  // namespace cli

@@ -2,12 +2,12 @@
 // Ctrl-C once asks, twice kills.
 #pragma once
 
-#include "core_bridge.hpp"
+#include "library.hpp"
 
 namespace cli {
 
 /// From here on the first SIGINT or SIGTERM fires the token; a second one ends the process.
 void catch_interrupts();
-const core::CancelToken& interrupt_token();
+const capi::CancelToken& interrupt_token();
 
 }  // namespace cli

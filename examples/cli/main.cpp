@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // minimoe: train, watch and compare small Mixture-of-Experts language models on a CPU.
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
 #include <new>
 
 #include "command.hpp"
-#include "core_bridge.hpp"
+#include "command_tree.hpp"
 #include "exit_codes.hpp"
+#include "library.hpp"
 #include "nearest.hpp"
 
 namespace cli {
@@ -75,7 +77,7 @@ std::string explain_extras(const CLI::App& program) {
     return "unknown option '" + word + "'" + (top ? "" : " of " + command.get_name()) + did_you_mean(word, names);
   }
   if (!top) return "unexpected argument '" + word + "' of " + command.get_name();
-  for (const CLI::App* known : program.get_subcommands({})) names.push_back(known->get_name());
+  for (const CommandText& known : describe_commands(program)) names.push_back(known.name);
   return "unknown command '" + word + "'" + did_you_mean(word, names);
 }
 
@@ -91,12 +93,14 @@ int explain_parse_error(CLI::App& program, const CLI::ParseError& error) {
   return fail(kBadInput, message);
 }
 
-ExitCode exit_code_of(core::Status status) {
+ExitCode exit_code_of(minimoe_status status) {
   switch (status) {
-    case core::Status::kInvalidArgument:
-    case core::Status::kIo:
-    case core::Status::kCorruptFile:
-    case core::Status::kUnsupported:
+    case MINIMOE_E_INVALID_ARGUMENT:
+    case MINIMOE_E_IO:
+    case MINIMOE_E_CORRUPT_FILE:
+    case MINIMOE_E_UNSUPPORTED:
+    case MINIMOE_E_SHAPE:
+    case MINIMOE_E_VERSION:
       return kBadInput;
     default:
       return kRunFailed;
@@ -105,7 +109,7 @@ ExitCode exit_code_of(core::Status status) {
 
 int run(int argc, char** argv) {
   CLI::App program("Train, watch and compare small Mixture-of-Experts language models on a CPU.", "minimoe");
-  program.set_version_flag("--version", "minimoe " + core::version());
+  program.set_version_flag("--version", "minimoe " + capi::version_string());
   program.require_subcommand(1);
   program.get_formatter()->column_width(34);
   program.footer(kExitCodeHelp);
@@ -117,6 +121,9 @@ int run(int argc, char** argv) {
   add_corpus_command(program, action);
   add_bench_command(program, action);
   add_config_command(program, action);
+  add_doctor_command(program, action);
+  add_completions_command(program, action);
+  add_manual_command(program, action);
 
   for (int i = 1; i < argc; ++i) {
     if (!is_utf8(argv[i])) return fail(kBadInput, "argument " + std::to_string(i) + " is not valid UTF-8");
@@ -138,7 +145,7 @@ int guarded_run(int argc, char** argv) {
     return fail(kBadInput, error.what());
   } catch (const RunFailed& error) {
     return fail(kRunFailed, error.what());
-  } catch (const core::Failure& failure) {
+  } catch (const capi::Error& failure) {
     return fail(exit_code_of(failure.status()), failure.what());
   } catch (const std::bad_alloc&) {
     return fail(kRunFailed, "out of memory");
@@ -152,6 +159,7 @@ int guarded_run(int argc, char** argv) {
 }  // namespace cli
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file past the size limit is a write that fails, with our message
   const int code = cli::guarded_run(argc, argv);
   if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
     return code != 0 ? code : cli::fail(cli::kRunFailed, "cannot write to standard output");

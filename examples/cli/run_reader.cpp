@@ -9,21 +9,25 @@
 
 namespace cli {
 
-OpenedRun open_run(const std::string& run, const std::string& corpus, const std::string& exec) {
+OpenedRun open_run(const std::string& run, const std::string& corpus, const capi::Options& options) {
   namespace fs = std::filesystem;
   std::error_code error;
   if (!fs::exists(run, error)) throw BadInput(run + ": no such run directory or checkpoint file");
   std::string checkpoint = run;
   if (fs::is_directory(run, error)) {
     checkpoint = RunDirectory(run).checkpoint().string();
-    if (!fs::exists(checkpoint, error)) throw BadInput(run + ": has no checkpoint.safetensors");
+    if (!fs::exists(checkpoint, error)) {
+      throw BadInput(
+          run + ": has no checkpoint.safetensors" +
+          (fs::is_directory(run + "/runs", error) ? "; the runs of a comparison are in " + run + "/runs" : ""));
+    }
   }
-  Json config = Json::parse(core::checkpoint_config(checkpoint));
+  Json config = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
   if (!corpus.empty()) config["data"]["corpus"] = corpus;
-  const core::Dataset dataset = core::Dataset::open(json_text(config));
+  const capi::Dataset dataset = capi::Dataset::open(json_text(config));
   config = Json::parse(dataset.fit_config(json_text(config)));
-  require_memory(run_costs(config, exec));
-  core::Model model(json_text(config), exec);
+  require_memory(run_costs(config, options));
+  capi::Model model(json_text(config), options);
   model.load_weights(checkpoint);
   return {checkpoint, config, dataset, model};
 }

@@ -20,7 +20,7 @@ struct SampleFlags {
 };
 
 int sample(const SampleFlags& o) {
-  const OpenedRun run = open_run(o.run, o.corpus, o.exec.exec_json());
+  const OpenedRun run = open_run(o.run, o.corpus, o.exec.options());
   const std::vector<std::int32_t> prompt = run.dataset.encode(o.prompt);
   if (prompt.empty()) throw BadInput("--prompt: empty; at least one token is needed");
   Json texts = Json::array();
@@ -29,7 +29,7 @@ int sample(const SampleFlags& o) {
                           {"temperature", o.temperature},
                           {"top_k", o.top_k},
                           {"seed", o.seed + static_cast<std::uint64_t>(i)}};
-    const std::vector<std::int32_t> tokens = run.model.sample(prompt, json_text(options));
+    const std::vector<std::int32_t> tokens = run.model.generate(prompt, json_text(options));
     std::vector<std::int32_t> all = prompt;
     all.insert(all.end(), tokens.begin(), tokens.end());
     const std::string text = run.dataset.decode(all);
@@ -51,13 +51,13 @@ void add_sample_command(CLI::App& program, Action& action) {
   command->add_option("run", o->run, "run directory or checkpoint file")->required();
   command->add_option("--prompt", o->prompt, "text to continue, in the alphabet of the run's data")->required();
   command->add_option("--max-new-tokens", o->max_new_tokens, "tokens to add (default 64)")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(sane_range(1, 1 << 20));
   command->add_option("--temperature", o->temperature, "0: the likeliest token (default 1)")
-      ->check(CLI::Range(0.0, 1e6));
+      ->check(sane_range(0.0, 1e6));
   command->add_option("--top-k-tokens", o->top_k, "choose among the k likeliest; 0: all");
   command->add_option("--seed", o->seed, "of the draws");
   command->add_option("--count", o->count, "continuations, with seed, seed + 1, ... (default 1)")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(sane_range(1, 1 << 20));
   command->add_option("--corpus", o->corpus, "take the alphabet from this instead of the run's data");
   command->add_flag("--json", o->json, "print one JSON document");
   o->exec.add_to(*command);

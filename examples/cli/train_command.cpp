@@ -46,7 +46,7 @@ double baseline_loss(const std::string& text) {
 
 // A resumed run is one run: everything but the place comes from its checkpoint.
 Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
-  const Json saved = Json::parse(core::checkpoint_config(checkpoint));
+  const Json saved = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
   if (!o.config.given()) return saved;
   Json wanted = o.config.resolve_over(saved);
   const std::map<std::string, Json> before = dotted_leaves(saved), now = dotted_leaves(wanted);
@@ -88,16 +88,16 @@ RunRequest prepare(const TrainOptions& o) {
   if (!o.resume) {
     refuse_existing_outputs(directory, o.force, "use --force to replace it, --resume to continue it, or another --out");
   }
-  const core::Dataset dataset = core::Dataset::open(json_text(config));
+  const capi::Dataset dataset = capi::Dataset::open(json_text(config));
   config = Json::parse(dataset.fit_config(json_text(config)));
   require_validation_window(dataset, config);
-  const std::string exec = o.exec.exec_json();
-  require_memory(run_costs(config, exec));
+  const capi::Options options = o.exec.options();
+  require_memory(run_costs(config, options));
   const std::int64_t steps = config.at("train").at("steps");
   if (o.stop_at > steps) {
     throw BadInput("--stop-at: " + std::to_string(o.stop_at) + ", allowed 1.." + std::to_string(steps));
   }
-  RunRequest request{dataset, config, exec};
+  RunRequest request{dataset, config, options};
   request.directory = directory;
   request.label = "train";
   request.floors = entropy_floors(dataset, config.at("train").at("seq_len"), o.eval_windows);
@@ -120,8 +120,8 @@ int train(const TrainOptions& o) {
   TrainingRun run(request);
   run.begin();
   if (!o.json) {
-    std::printf("%s%s", run_summary(request.config, request.dataset, request.exec, request.floors).c_str(),
-                log_header(request.config).c_str());
+    std::printf("%soutput: %s\n%s", run_summary(request.config, request.dataset, request.options, request.floors).c_str(),
+                request.directory.c_str(), log_header(request.config).c_str());
     std::fflush(stdout);
   }
   const RunOutcome outcome = run.run();
@@ -138,8 +138,8 @@ void add_train_command(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand("train", "Train one model; the lab preset unless options say otherwise");
   o->config.add_to(*command, ConfigScope::kAll);
   o->exec.add_to(*command);
-  const auto positive = CLI::Range(std::int64_t{1}, std::int64_t{1} << 40);
-  const auto natural = CLI::Range(std::int64_t{0}, std::int64_t{1} << 40);
+  const auto positive = sane_range(std::int64_t{1}, std::int64_t{1} << 40);
+  const auto natural = sane_range(std::int64_t{0}, std::int64_t{1} << 40);
   command->add_option("--out", o->out, "run directory (default runs/moe-seedN or runs/dense-seedN)")->group("Run");
   command->add_flag("--force", o->force, "replace an existing run")->group("Run");
   command->add_flag("--resume", o->resume, "continue the run in --out, bit for bit")->group("Run");

@@ -20,7 +20,7 @@ constexpr double kFlushSeconds = 1;
 
 TrainingRun::TrainingRun(RunRequest request)
     : request_(std::move(request)),
-      model_(json_text(request_.config), request_.exec),
+      model_(json_text(request_.config), request_.options),
       trainer_(model_, request_.dataset, json_text(request_.config)),
       files_(request_.directory),
       total_steps_(request_.config.at("train").at("steps")) {
@@ -56,9 +56,9 @@ RunOutcome TrainingRun::run() {
   try {
     while (trainer_.step() < end && !interrupt_token().fired()) {
       const double wall = wall_seconds(), cpu = cpu_seconds();
-      const std::vector<core::StepMetrics> done = trainer_.steps(1, &interrupt_token());
-      if (done.empty()) break;
-      const core::StepMetrics& metrics = done.front();
+      const capi::StepsResult done = trainer_.steps(1, &interrupt_token()).throw_if_failed();
+      if (done.metrics.empty()) break;
+      const capi::StepMetrics& metrics = done.metrics.front();
       Json line = metrics_line(metrics, wall_seconds() - wall, cpu_seconds() - cpu);
       if (request_.eval_interval > 0 && metrics.step % request_.eval_interval == 0 && metrics.step < total_steps_) {
         line["val_loss"] = validate(line);
@@ -76,9 +76,9 @@ RunOutcome TrainingRun::run() {
         flushed_at = wall_seconds();
       }
     }
-  } catch (const core::Failure& failure) {
+  } catch (const capi::Error& failure) {
     progress.clear();
-    if (failure.status() == core::Status::kNonFinite) save_and_fail(failure.what());
+    if (failure.status() == MINIMOE_E_NON_FINITE) save_and_fail(failure.what());
     files_.flush();
     throw;
   }
@@ -97,16 +97,16 @@ RunOutcome TrainingRun::run() {
 double TrainingRun::validate(const Json& unfinished_line) {
   try {
     return trainer_.evaluate("val", request_.evaluation.max_windows).loss;
-  } catch (const core::Failure&) {
+  } catch (const capi::Error&) {
     take(unfinished_line);
     files_.append(unfinished_line);
     throw;
   }
 }
 
-Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, double cpu) const {
+Json TrainingRun::metrics_line(const capi::StepMetrics& m, double seconds, double cpu) const {
   Json layers = Json::array();
-  for (const core::LayerRouting& layer : trainer_.routing()) {
+  for (const LayerRouting& layer : routing_of(trainer_, MINIMOE_ROUTING_STEP)) {
     layers.push_back({{"block", layer.block},
                       {"load", layer.load},
                       {"mean_probs", layer.mean_probs},
@@ -125,12 +125,12 @@ Json TrainingRun::metrics_line(const core::StepMetrics& m, double seconds, doubl
           {"layers", layers}};
 }
 
-void TrainingRun::log_step(const core::StepMetrics& m) const {
+void TrainingRun::log_step(const capi::StepMetrics& m) const {
   std::string text;
   char head[200];
   std::snprintf(head, sizeof head, "step=%4lld  main=%.3f", static_cast<long long>(m.step), m.loss);
   text = head;
-  const std::vector<core::LayerRouting> layers = trainer_.routing();
+  const std::vector<LayerRouting> layers = routing_of(trainer_, MINIMOE_ROUTING_STEP);
   if (!layers.empty()) {
     std::snprintf(head, sizeof head, "  aux=%.3f  expert_counts=[", m.aux_loss);
     text += head;
@@ -145,7 +145,7 @@ void TrainingRun::save() {
   files_.sync();
   try {
     trainer_.save(files_.checkpoint().string());
-  } catch (const core::Failure& failure) {
+  } catch (const capi::Error& failure) {
     throw RunFailed(failure.what());
   }
 }
@@ -175,7 +175,7 @@ void TrainingRun::finish() {
     splits[split] = evaluate_split(trainer_, model_, request_.dataset, split, request_.evaluation, request_.floors);
   }
   const Json& val = splits.at("val");
-  result_ = {{"version", core::version()},
+  result_ = {{"version", capi::version_string()},
              {"steps", trainer_.step()},
              {"seed", request_.config.at("train").at("seed")},
              {"train_loss", train_loss()},
@@ -187,9 +187,9 @@ void TrainingRun::finish() {
              {"wall_time_s", wall_},
              {"cpu_time_s", cpu_},
              {"tokens_per_s", wall_ > 0 ? static_cast<double>(tokens_) / wall_ : 0},
-             {"costs", run_costs(request_.config, request_.exec)},
+             {"costs", run_costs(request_.config, request_.options)},
              {"corpus", corpus_identity(request_.dataset)},
-             {"exec", Json::parse(model_.exec_info())}};
+             {"exec", exec_info(model_)}};
   try {
     write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
   } catch (const BadInput& error) {
@@ -197,7 +197,7 @@ void TrainingRun::finish() {
   }
 }
 
-Json corpus_identity(const core::Dataset& dataset) {
+Json corpus_identity(const capi::Dataset& dataset) {
   const Json info = Json::parse(dataset.info());
   return {{"name", info.at("name")}, {"sha256", info.at("sha256")}, {"vocab_size", info.at("vocab_size")}};
 }
@@ -211,16 +211,16 @@ std::string log_header(const Json& config) {
          layers.front().dump() + " in that step\n";
 }
 
-Json run_costs(const Json& config, const std::string& exec) {
-  const Json cost = Json::parse(core::model_cost(json_text(config)));
+Json run_costs(const Json& config, const capi::Options& options) {
+  const Json cost = Json::parse(capi::config_cost(json_text(config)));
   return {{"parameters", {{"total", cost.at("total_parameters")}, {"active", cost.at("active_parameters")}}},
           {"train_flops_per_token", cost.at("train_flops_per_token")},
-          {"memory_bytes", Json::parse(core::estimate_memory(json_text(config), exec))}};
+          {"memory_bytes", Json::parse(capi::config_estimate_memory(json_text(config), options))}};
 }
 
-void require_validation_window(const core::Dataset& dataset, const Json& config) {
+void require_validation_window(const capi::Dataset& dataset, const Json& config) {
   const std::size_t seq_len = config.at("train").at("seq_len");
-  if (dataset.num_eval_windows("val", seq_len) > 0) return;
+  if (dataset.num_windows("val", seq_len) > 0) return;
   throw BadInput(Json::parse(dataset.info()).at("name").get<std::string>() +
                  ": the validation part is shorter than one window of train.seq_len + 1 = " +
                  std::to_string(seq_len + 1) + " tokens");
@@ -235,10 +235,11 @@ void require_memory(const Json& costs) {
   }
 }
 
-std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors) {
+std::string run_summary(const Json& config, const capi::Dataset& dataset, const capi::Options& options,
+                        const Json& floors) {
   const Json& model = config.at("model");
   const Json& moe = model.at("moe");
-  const Json costs = run_costs(config, exec);
+  const Json costs = run_costs(config, options);
   const Json data = Json::parse(dataset.info());
   const auto number = [](const Json& n) { return count_text(n.get<std::uint64_t>()); };
   std::string text = "model: " + model.at("num_layers").dump() + " blocks, d_model " + model.at("d_model").dump();

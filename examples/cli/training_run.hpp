@@ -5,17 +5,17 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core_bridge.hpp"
 #include "evaluation.hpp"
 #include "json_text.hpp"
+#include "library.hpp"
 #include "run_directory.hpp"
 
 namespace cli {
 
 struct RunRequest {
-  core::Dataset dataset;
+  capi::Dataset dataset;
   Json config;  ///< as Dataset::fit_config gives it
-  std::string exec;
+  capi::Options options;
   std::filesystem::path directory = {};
   std::string label = {};          ///< in progress lines
   Json floors = {};                ///< of entropy_floors
@@ -46,8 +46,8 @@ class TrainingRun {
 
  private:
   void take(const Json& metrics_line);
-  Json metrics_line(const core::StepMetrics& metrics, double seconds, double cpu) const;
-  void log_step(const core::StepMetrics& metrics) const;
+  Json metrics_line(const capi::StepMetrics& metrics, double seconds, double cpu) const;
+  void log_step(const capi::StepMetrics& metrics) const;
   double validate(const Json& unfinished_line);
   void save();
   [[noreturn]] void save_and_fail(const std::string& reason);
@@ -55,8 +55,8 @@ class TrainingRun {
   double train_loss() const;
 
   RunRequest request_;
-  core::Model model_;
-  core::Trainer trainer_;
+  capi::Model model_;
+  capi::Trainer trainer_;
   RunDirectory files_;
   std::int64_t total_steps_;
   std::vector<double> losses_;  ///< of every step
@@ -66,17 +66,18 @@ class TrainingRun {
 };
 
 /// {"name", "sha256", "vocab_size"}
-Json corpus_identity(const core::Dataset& dataset);
+Json corpus_identity(const capi::Dataset& dataset);
 
 /// Says in one line what the numbers of the log lines are.
 std::string log_header(const Json& config);
 
 /// The lines that stand before a run: model, parameters, FLOPs, memory, data.
-std::string run_summary(const Json& config, const core::Dataset& dataset, const std::string& exec, const Json& floors);
+std::string run_summary(const Json& config, const capi::Dataset& dataset, const capi::Options& options,
+                        const Json& floors);
 /// The same as JSON: {"parameters": {"total", "active"}, "train_flops_per_token", "memory_bytes": {...}}
-Json run_costs(const Json& config, const std::string& exec);
+Json run_costs(const Json& config, const capi::Options& options);
 /// Throws BadInput when the validation split of `dataset` is shorter than a window.
-void require_validation_window(const core::Dataset& dataset, const Json& config);
+void require_validation_window(const capi::Dataset& dataset, const Json& config);
 /// Throws BadInput when the estimate is above what this machine has.
 void require_memory(const Json& costs);
 

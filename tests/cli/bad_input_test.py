@@ -42,6 +42,7 @@ FILES = {
     "huge.toml": b"# " + b"x" * (1 << 20) + b"\n",
     "no.safetensors": b"this is no checkpoint",
     "result-less/empty": b"",
+    "comparison/runs/moe-seed1/empty": b"",
 }
 
 
@@ -177,6 +178,7 @@ CASES = [
     (["eval", "nowhere"], ["nowhere"]),
     (["eval", "result-less"], ["result-less", "checkpoint.safetensors"]),
     (["eval", "no.safetensors"], ["no.safetensors"]),
+    (["eval", "comparison"], ["comparison", "checkpoint.safetensors", "comparison/runs"]),
     (["eval", "existing", "--split=test"], ["test", "val"]),
     (["eval", "existing", "--split=held-out-verbs"], ["held-out-verbs", "val"]),
     (["eval", "existing", "--corpus=tokens.bin"], ["model.vocab_size", "tokens.bin"]),
@@ -201,7 +203,7 @@ CASES = [
 class BadInput(ProgramTest):
     def test_every_case(self):
         for name, content in FILES.items():
-            (self.dir / name).parent.mkdir(exist_ok=True)
+            (self.dir / name).parent.mkdir(parents=True, exist_ok=True)
             (self.dir / name).write_bytes(content)
         self.succeed("train", *tiny(2), "--out=existing", "--quiet")
         (self.dir / "existing/manifest.json").write_text("{}")

@@ -10,9 +10,11 @@ from program import ProgramTest, main, tiny
 class Help(ProgramTest):
     def test_help_and_version(self):
         out = self.succeed("--help").stdout
-        for command in ("train", "eval", "sample", "compare", "corpus", "bench", "config"):
+        for command in ("train", "eval", "sample", "compare", "corpus", "bench", "config", "doctor", "completions"):
             self.assertIn(command, out)
-            self.assertIn("Usage", self.succeed(command, "--help").stdout)
+            said = self.succeed(command, "--help").stdout
+            self.assertIn("Usage", said)
+            self.assertNotRegex(said, r"\d{5}\]")  # bounds that mean nothing to a reader
         for code in range(4):
             self.assertRegex(out, rf"(?m)^  {code}  ")
         self.assertRegex(self.succeed("--version").stdout, r"^minimoe \d+\.\d+\.\d+\n$")
@@ -117,6 +119,7 @@ class Corpus(ProgramTest):
         self.assertEqual(len(one[0]["classes"]), len(one[0]["tokens"]))
         self.assertTrue(set(one[0]["classes"]) <= set(info["class_names"]))
         self.assertEqual(self.succeed("corpus", "--split=val", "--index=6").stdout.strip(), one[0]["text"].strip())
+        self.assertEqual(self.succeed("corpus", "--count=3").stdout, self.succeed("corpus", "--split=val", "--count=3").stdout)
 
     def test_train_sentences_follow_the_seed(self):
         texts = [self.succeed("corpus", "--split=train", "--count=5", f"--seed={seed}").stdout for seed in (1, 1, 2)]

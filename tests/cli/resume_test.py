@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """program: stopping, Ctrl-C and going on. Usage: resume_test.py PROGRAM"""
+import fcntl
 import json
+import os
+import pathlib
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import program
@@ -75,6 +80,44 @@ class Resume(ProgramTest):
         self.succeed("train", "--resume", "--out=run", f"--stop-at={done + 3}")
         self.assertEqual(len(self.metrics("run")), done + 3)
         self.succeed("train", *tiny(1000000), f"--stop-at={done + 3}", "--out=whole")
+        self.assertEqual(self.checkpoint("run"), self.checkpoint("whole"))
+
+    def status(self, child, field):
+        text = pathlib.Path(f"/proc/{child.pid}/status").read_text()
+        return next(line.split()[1] for line in text.splitlines() if line.startswith(field + ":"))
+
+    def wait_until(self, what, condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, what)
+            time.sleep(0.01)
+
+    def test_a_second_ctrl_c_kills_and_keeps_the_checkpoint(self):
+        # Nobody reads its log, so it soon hangs in a write, where the first Ctrl-C cannot end it.
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        size = fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+        child = subprocess.Popen([program.PROGRAM, "train", *tiny(1000000), "--threads=1", "--log-interval=1",
+                                  "--save-interval=5", "--out=run", "--quiet"], cwd=self.dir, stdout=write_end,
+                                 stderr=subprocess.PIPE, text=True)
+        self.addCleanup(child.kill)
+        os.close(write_end)
+
+        def waiting():
+            unread = struct.unpack("i", fcntl.ioctl(read_end, termios.FIONREAD, bytes(4)))[0]
+            return unread > size - 100 and self.status(child, "State") == "S"
+
+        self.wait_until("a full pipe", waiting)
+        child.send_signal(signal.SIGINT)
+        self.wait_until("the first Ctrl-C", lambda: not int(self.status(child, "SigCgt"), 16) >> signal.SIGINT - 1 & 1)
+        self.assertIsNone(child.poll())
+        child.send_signal(signal.SIGINT)
+        _, stderr = child.communicate(timeout=60)
+        self.assertEqual((child.returncode, stderr), (-signal.SIGINT, ""))
+        self.assertEqual(sorted(p.name for p in (self.dir / "run").iterdir()),
+                         ["checkpoint.safetensors", "config.json", "corpus.json", "metrics.jsonl"])
+        self.succeed("train", "--resume", "--out=run", "--stop-at=200")
+        self.succeed("train", *tiny(1000000), "--stop-at=200", "--out=whole")
         self.assertEqual(self.checkpoint("run"), self.checkpoint("whole"))
 
     def test_resuming_a_finished_run_changes_nothing(self):

@@ -23,6 +23,7 @@ class Train(ProgramTest):
         self.assertEqual(lines[0][:9], "step=   2")
         for line in lines:  # 4 sequences of 16 tokens to 2 experts each
             self.assertEqual(sum(map(int, re.findall(r" (\d+)(?= )", line[line.index("["):]))), 4 * 16 * 2)
+        self.assertIn("output: run", out)
         header = [line for line in out if line.startswith("#")]
         self.assertEqual(len(header), 1)
         self.assertIn("expert_counts: assignments in block 1", header[0])

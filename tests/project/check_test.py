@@ -49,12 +49,17 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.include("include/minimoe/core/tensor.hpp", "<xtensor/xtensor.hpp>"), [])
         self.assert_refused(self.include("src/ops/x.cpp", "<xtensor/xtensor.hpp>"), "src/ops/x.cpp:2:", "tensor.hpp")
 
-    def test_examples_reach_the_core_through_the_bridge_only(self):
-        self.assertEqual(self.include("examples/cli/core_bridge.cpp", '"minimoe/train/trainer.hpp"'), [])
+    def test_examples_see_the_c_interface_only(self):
         self.assertEqual(self.include("examples/cli/main.cpp", '"table.hpp"'), [])
         self.assertEqual(self.include("examples/cli/main.cpp", '"minimoe.h"'), [])
+        self.assertEqual(self.include("examples/cli/library.hpp", "<minimoe.hpp>"), [])
+        inside = {"capi/handle.hpp": SPDX, "examples/cli/main.cpp": SPDX + "#include <handle.hpp>\n"}
+        self.assert_refused(self.breaches(inside), "examples/cli/main.cpp:2:", "minimoe.hpp")
+        own = {"capi/handle.hpp": SPDX, "examples/cli/handle.hpp": SPDX,
+               "examples/cli/main.cpp": SPDX + '#include "handle.hpp"\n'}
+        self.assertEqual(self.breaches(own), [])
         self.assert_refused(self.include("examples/cli/main.cpp", '"minimoe/train/trainer.hpp"'), "examples/cli/main.cpp:2:")
-        self.assert_refused(self.include("examples/cli/core_bridge.cpp", '"core/sha256.hpp"'), "examples/")
+        self.assert_refused(self.include("examples/cli/main.cpp", '"core/sha256.hpp"'), "examples/")
         self.assert_refused(self.include("bindings/go/x.c", '"minimoe.hpp"'), "bindings/go/x.c:2:")
 
     def test_no_traces_of_a_machine(self):
@@ -63,10 +68,11 @@ class Rules(unittest.TestCase):
             self.assert_refused(self.breaches({"docs/a.md": f"first\n{trace}\n"}), "docs/a.md:2:")
         self.assertEqual(self.breaches({"docs/a.md": "build/work/x, ~/work/x, 1.10.2, src/home/x, arXiv:2101.03961\n"}), [])
 
-    def test_every_source_has_its_licence_line(self):
+    def test_every_file_has_its_licence_line(self):
         self.assertEqual(self.breaches({"a.py": "#!/usr/bin/env python3\n# SPDX-License-Identifier: Apache-2.0\n"}), [])
-        self.assertEqual(self.breaches({"a.md": "text\n"}), [])
-        for name in ("a.py", "src/core/a.cpp", "CMakeLists.txt", ".ci/run"):
+        for name in ("a.md", "a.json", "LICENSE", "NOTICE"):
+            self.assertEqual(self.breaches({name: "text\n"}), [])
+        for name in ("a.py", "src/core/a.cpp", "CMakeLists.txt", ".ci/run", "a.map", "a.pc.in", "a.1", ".gitignore"):
             self.assert_refused(self.breaches({name: "text\n"}), f"{name}:1:")
 
     def test_documented_commands_exist(self):

@@ -26,8 +26,8 @@ def room_of_header(header):
     return parts[0] if len(parts) > 1 and parts[0] in ROOMS else None
 
 
-def breach(path, header, quoted):
-    """Why `path` may not include `header`; None when it may."""
+def breach(path, header, quoted, private):
+    """Why `path` may not include `header`; None when it may. `private`: the names of capi's own headers."""
     room = room_of_header(header)
     public = path.parts[0] == "include"
     if "xtensor/" in header and path.parts[0] != "tests" and not path.match("include/minimoe/core/tensor.hpp"):
@@ -49,17 +49,19 @@ def breach(path, header, quoted):
         if room is not None or header.endswith(C_ABI[1]):
             return f"bindings include {C_ABI[0]} only"
     elif path.parts[0] == "examples":
-        if room is not None and not (path.stem == "core_bridge" and header.startswith("minimoe/")):
-            return f"examples include {' or '.join(C_ABI)} only; core headers stand in core_bridge.* alone"
+        if room is not None or header in private:
+            return f"examples include {' or '.join(C_ABI)} only"
     return None
 
 
 def breaches(texts):
+    private = {p.name for p in texts if p.parts[0] == "capi" and p.suffix in SUFFIXES} - set(C_ABI)
     for path, text in texts.items():
         if path.suffix not in SUFFIXES or path.parts[0] not in {"include", "src", "capi", "examples", "bindings"}:
             continue
         for number, line in enumerate(text.split("\n"), 1):
             match = INCLUDE.match(line)
-            reason = match and breach(path, match[2], match[1] == '"')
+            beside = match and match[1] == '"' and path.parent / match[2] in texts
+            reason = match and breach(path, match[2], match[1] == '"', set() if beside else private)
             if reason:
                 yield f"{path}:{number}: includes {match[2]}; {reason}"

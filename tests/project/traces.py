@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No file tells whose machine it was written on, and every source file has its licence line."""
+"""No file tells whose machine it was written on, and every file that can hold a comment has its licence line."""
 import re
 
 TRACES = {
@@ -14,16 +14,17 @@ TRACES = {
 # (path, what) -> why it may stand there.
 ALLOWED = {}
 
-SOURCE_SUFFIXES = {".c", ".cc", ".cpp", ".h", ".hpp", ".i", ".py", ".sh", ".cmake", ".go", ".rs"}
-SOURCE_NAMES = {"CMakeLists.txt", "Makefile", "run"}
+# Prose, and formats without comments; LICENSE covers them without a line of their own.
+NO_LICENCE_LINE = {".md", ".json", ".abi", ".csv"}
+LICENCE_TEXTS = {"LICENSE", "NOTICE"}
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 
 
 def breaches(texts):
     for path, text in texts.items():
         lines = text.split("\n")
-        source = path.suffix in SOURCE_SUFFIXES or path.name in SOURCE_NAMES
-        if source and text.strip() and not any(LICENCE in line for line in lines[:5]):
+        needs_line = path.suffix not in NO_LICENCE_LINE and path.name not in LICENCE_TEXTS
+        if needs_line and text.strip() and not any(LICENCE in line for line in lines[:5]):
             yield f"{path}:1: no licence line; one of the first five lines has {LICENCE}"
         for number, line in enumerate(lines, 1):
             for what, pattern in TRACES.items():

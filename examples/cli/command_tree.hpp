@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program's commands and options as data, for shell completions and the manual page.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+struct OptionText {
+  std::vector<std::string> names;    ///< "--out"; none for a positional argument
+  std::string value;                 ///< "DIR"; empty for a switch
+  std::vector<std::string> choices;  ///< when only these values are allowed
+  std::string group, help;
+  bool is_positional = false;
+};
+
+struct CommandText {
+  std::string name, help;
+  std::vector<OptionText> options;
+};
+
+/// What `command` itself takes; hidden options are left out.
+CommandText describe(const CLI::App& command);
+/// The commands of `program` that are not hidden.
+std::vector<CommandText> describe_commands(const CLI::App& program);
+
+/// "a b c"
+std::string joined(const std::vector<std::string>& words, const char* separator = " ");
+
+}  // namespace cli

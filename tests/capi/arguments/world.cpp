@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "world.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+
+namespace {
+
+void need(minimoe_status status, const minimoe_error& err, const char* what) {
+  if (status == MINIMOE_OK) return;
+  std::printf("the world cannot be made: %s: %d %s\n", what, status, err.message);
+  std::exit(1);
+}
+
+#define NEED(call)          \
+  do {                      \
+    minimoe_error err{};    \
+    need(call, err, #call); \
+  } while (false)
+
+}  // namespace
+
+World::World(const std::string& where) : directory(where) {
+  model_file = directory + "/model.safetensors";
+  checkpoint_file = directory + "/checkpoint.safetensors";
+  written_file = directory + "/written.safetensors";
+  missing_file = directory + "/missing.safetensors";
+  config = R"({"model": {"vocab_size": 16, "max_seq_len": 16, "num_layers": 2, "d_model": 8, "num_heads": 2, "d_ff": 8,
+ "moe": {"layers": [1], "num_experts": 4, "top_k": 2, "d_expert": 8, "bias_balancing": true, "aux_loss_coef": 0}},
+ "train": {"steps": 4, "batch_size": 2, "seq_len": 8, "warmup_steps": 0}})";
+  memory_json = R"({"vocab_size": 16, "val_fraction": 0.25, "class_names": ["even", "odd"]})";
+  generate_json = R"({"max_new_tokens": 3, "seed": 1})";
+  file_json = R"({"data": {"corpus": ")" + directory + R"(/text.txt", "format": "text"}})";
+  std::ofstream(directory + "/text.txt") << std::string(400, 'a') << "the end";
+  parameter = "blocks.1.moe.router.weight";
+  layer_parameter = "router.weight";
+  for (int i = 0; i < 16; ++i) {
+    tokens.push_back((7 * i) % 16);
+    tokens_u16.push_back(static_cast<std::uint16_t>((7 * i) % 16));
+    classes.push_back(static_cast<std::uint8_t>(i % 2));
+    valid.push_back(1);
+  }
+  layer_valid.assign(4, 1);
+  for (int i = 0; i < 32; ++i) x.push_back(0.1F * static_cast<float>(i % 7) - 0.3F);
+  d_y.assign(32, 0.01F);
+  weights = x;  // router.weight is [E, D] = [4, 8]
+  layer_weights = x;
+  load = {5, 3, 0, 8};
+
+  minimoe_options options;
+  NEED(minimoe_options_init(&options, sizeof options, &err));
+  options.num_threads = 1;
+  NEED(minimoe_cancel_token_create(&token, &err));
+  NEED(minimoe_cancel_token_create(&spare_token, &err));
+  NEED(minimoe_cancel_token_create(&fired, &err));
+  NEED(minimoe_cancel_token_fire(fired, &err));
+  for (minimoe_dataset** made : {&dataset, &growing}) {
+    NEED(minimoe_dataset_create(memory_json.data(), memory_json.size(), &options, made, &err));
+    for (int i = 0; i < 8; ++i) {
+      NEED(minimoe_dataset_append_i32(*made, tokens.data(), tokens.size(), classes.data(), classes.size(), &err));
+    }
+  }
+  const std::string few = R"({"data": {"languages": ["en"], "num_eval_sentences": 20}})";
+  NEED(minimoe_dataset_open(few.data(), few.size(), &options, &grammar, &err));
+  NEED(minimoe_model_create(config.data(), config.size(), &options, &model, &err));
+  NEED(minimoe_model_create(config.data(), config.size(), &options, &trained, &err));
+  NEED(minimoe_trainer_create(trained, dataset, config.data(), config.size(), &trainer, &err));
+  NEED(minimoe_trainer_save(trainer, checkpoint_file.c_str(), &err));
+  NEED(minimoe_model_save(model, model_file.c_str(), &err));
+  for (minimoe_moe_layer** made : {&layer, &other_layer}) {
+    NEED(minimoe_moe_layer_create(config.data(), config.size(), &options, made, &err));
+  }
+  NEED(minimoe_moe_cache_create(layer, 8, &cache, &err));
+  NEED(minimoe_moe_cache_create(other_layer, 8, &other_cache, &err));
+  forward();
+}
+
+World::~World() {
+  minimoe_moe_cache_free(other_cache);
+  minimoe_moe_layer_free(layer);  // before its cache
+  minimoe_moe_cache_free(cache);
+  minimoe_moe_layer_free(other_layer);
+  minimoe_model_free(trained);  // before its trainer
+  minimoe_dataset_free(dataset);
+  minimoe_trainer_free(trainer);
+  minimoe_model_free(model);
+  minimoe_dataset_free(growing);
+  minimoe_dataset_free(grammar);
+  minimoe_cancel_token_free(token);
+  minimoe_cancel_token_free(fired);
+  minimoe_cancel_token_free(spare_token);
+}
+
+void* World::handle_of(Kind kind) const {
+  switch (kind) {
+    case Kind::kCancelToken:
+      return token;
+    case Kind::kDataset:
+      return dataset;
+    case Kind::kModel:
+      return model;
+    case Kind::kMoELayer:
+      return layer;
+    case Kind::kMoECache:
+      return cache;
+    case Kind::kTrainer:
+      return trainer;
+    case Kind::kNone:
+      break;
+  }
+  return nullptr;
+}
+
+void World::forward() {
+  std::vector<float> y(x.size());
+  NEED(minimoe_moe_layer_forward(layer, cache, x.data(), x.size(), nullptr, 0, 0, y.data(), y.size(), nullptr, &err));
+}
+
+void World::rewind() {
+  std::int64_t step = 0;
+  NEED(minimoe_trainer_step(trainer, &step, &err));
+  if (step > 0) NEED(minimoe_trainer_resume(trainer, checkpoint_file.c_str(), &err));
+}
+
+void World::one_step() {
+  std::int64_t step = 0;
+  NEED(minimoe_trainer_step(trainer, &step, &err));
+  if (step == 0) NEED(minimoe_trainer_steps(trainer, 1, nullptr, nullptr, 0, 0, nullptr, &err));
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <thread>
+
+#include "capi/small_run.hpp"
+#include "support/catch.hpp"
+
+using namespace minimoe_test;
+
+namespace {
+
+// Runs `body` in a child; its result is the child's exit code. A child that hangs is ended by the alarm (code -14).
+template <class Body>
+int in_child(Body&& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(60);
+    _exit(body());
+  }
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) return -1;
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+}  // namespace
+
+TEST_CASE("capi: in a forked child idle handles go on, to the same bits", "[capi][fork]") {
+  const std::vector<float> expected = weights_after(4);
+  SmallRun run(2);
+  REQUIRE(run.create());
+  REQUIRE(run.steps(2) == MINIMOE_OK);  // the parent's thread pool runs
+  for (int i = 0; i < 100; ++i) {
+    const int code = in_child([&] {
+      if (run.steps(2) != MINIMOE_OK) return 1;
+      if (run.weights() != expected) return 2;
+      run.free();
+      return 0;
+    });
+    REQUIRE(code == 0);
+  }
+  REQUIRE(run.steps(2) == MINIMOE_OK);
+  CHECK(run.weights() == expected);
+}
+
+TEST_CASE("capi: a fork during training leaves the child handles that say so and can be freed", "[capi][fork]") {
+  SmallRun run(2);
+  REQUIRE(run.create());
+  std::atomic<bool> stop{false};
+  std::atomic<int> failures{0};
+  std::thread training([&] {
+    while (!stop) {
+      failures += run.steps(50) != MINIMOE_OK;
+      minimoe_trainer_free(run.trainer);  // ends the schedule of 50 steps; begin again
+      run.trainer = nullptr;
+      failures += minimoe_trainer_create(run.model, run.dataset, kSmallRun, std::strlen(kSmallRun), &run.trainer,
+                                         nullptr) != MINIMOE_OK;
+    }
+  });
+  minimoe_model* const model = run.model;
+  minimoe_dataset* const dataset = run.dataset;
+  int caught = 0;
+  for (int i = 0; i < 100; ++i) {
+    const int code = in_child([&] {
+      const std::int32_t token = 1;
+      float logits[13];
+      const minimoe_status forward =
+          minimoe_model_forward(model, &token, 1, nullptr, 0, 1, logits, 13, nullptr, nullptr);
+      char info[512];
+      const minimoe_status read = minimoe_dataset_info(dataset, info, sizeof(info), nullptr, nullptr);
+      minimoe_model_free(model);
+      minimoe_dataset_free(dataset);
+      const auto allowed = [](minimoe_status status) { return status == MINIMOE_OK || status == MINIMOE_E_FORKED; };
+      if (!allowed(forward) || !allowed(read)) return 1;
+      return forward == MINIMOE_E_FORKED ? 2 : 0;
+    });
+    REQUIRE((code == 0 || code == 2));
+    caught += code == 2;
+  }
+  stop = true;
+  training.join();
+  CHECK(failures == 0);
+  CHECK(caught > 0);  // some forks fell into a step
+}

@@ -58,8 +58,8 @@ dist:  ## source tarball of the last commit, the same bytes every time: build/li
 
 lint:  ## clang-format on all files, clang-tidy on those changed since main (all: make lint ALL=1)
 	$(INSTALL) $(PACKAGES_LINT)
-	@$(CONFIGURE) --preset dev
-	@sh cmake/lint.sh build/dev $(JOBS) $(ALL)
+	@$(CONFIGURE) --preset clang
+	@sh cmake/lint.sh build/clang $(JOBS) $(ALL)
 
 clang:  ## build everything with clang 14, warnings are errors
 	$(INSTALL) $(PACKAGES_CLANG)

@@ -41,13 +41,14 @@ std::string last_part(const std::string& key) { return key.substr(key.rfind('.')
 // A key in the wrong table is as likely as a misspelt one.
 std::string nearest(const std::string& word, const std::vector<std::string>& candidates) {
   std::vector<std::string> last_parts;
+  last_parts.reserve(candidates.size());
   for (const std::string& candidate : candidates) last_parts.push_back(last_part(candidate));
   const auto with_last_part = [&](const std::string& part) {
     const auto found = std::find(last_parts.begin(), last_parts.end(), part);
     return found == last_parts.end() ? std::string() : candidates[static_cast<std::size_t>(found - last_parts.begin())];
   };
-  if (const std::string moved = with_last_part(last_part(word)); !moved.empty()) return moved;
-  if (const std::string near = nearest_word(word, candidates); !near.empty()) return near;
+  if (std::string moved = with_last_part(last_part(word)); !moved.empty()) return moved;
+  if (std::string near = nearest_word(word, candidates); !near.empty()) return near;
   return with_last_part(nearest_word(last_part(word), last_parts));
 }
 

@@ -46,7 +46,7 @@ double baseline_loss(const std::string& text) {
 
 // A resumed run is one run: everything but the place comes from its checkpoint.
 Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
-  const Json saved = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
+  Json saved = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
   if (!o.config.given()) return saved;
   Json wanted = o.config.resolve_over(saved);
   const std::map<std::string, Json> before = dotted_leaves(saved), now = dotted_leaves(wanted);

@@ -125,13 +125,15 @@ void Grammar::enumerate(const std::function<void(const Derivation&)>& visit) con
 std::size_t Grammar::memory_bytes() const {
   std::size_t bytes = pieces_.capacity() * sizeof(Piece) + phrase_begin_.capacity() * sizeof(std::uint32_t);
   for (const auto& [key, id] : phrase_ids_) {
-    bytes += sizeof(key) + (key.capacity() > 15 ? key.capacity() : 0) + 4 * sizeof(void*);
+    bytes += sizeof(std::string) + (key.capacity() > 15 ? key.capacity() : 0) + 4 * sizeof(void*);
   }
   for (const Options& options : distributions_) {
     bytes += sizeof(options) + options.values.capacity() * sizeof(std::uint32_t) +
              options.cumulative.capacity() * sizeof(std::uint32_t);
   }
-  for (const auto& table : tables_) bytes += sizeof(table) + table.capacity() * sizeof(std::uint32_t);
+  for (const auto& table : tables_) {
+    bytes += sizeof(std::vector<std::uint32_t>) + table.capacity() * sizeof(std::uint32_t);
+  }
   for (const Template& entry : templates_) bytes += sizeof(entry) + entry.steps.capacity() * sizeof(Step);
   return bytes;
 }

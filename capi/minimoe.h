@@ -27,12 +27,20 @@
  * Buffers. Inputs are a pointer and a count, borrowed for the call; NULL, or anything, is legal with a count of 0.
  * Outputs are a pointer, a capacity in elements and `needed`, which receives the number of elements that there are.
  * When the capacity is less, nothing is written and the result is MINIMOE_E_BUFFER_TOO_SMALL, so a call with capacity 0
- * asks for the size. A `needed` pointer may be NULL. Texts are UTF-8; a text output counts its final NUL. Float arrays
- * are contiguous, row-major, and aligned as their type asks.
+ * asks for the size. A `needed` pointer may be NULL. Texts are UTF-8; a text output counts its final NUL, the length of
+ * a text input (json_len, text_len) does not: strlen, not what `needed` said. Float arrays are contiguous, row-major,
+ * and aligned as their type asks. A parameter that ends in _size is that of one struct, sizeof(minimoe_step_metrics).
  *
- * Configurations are JSON (see minimoe_config_keys): larger than 1 MiB, deeper than 32, a duplicate or unknown key, a
- * wrong type or a value out of range is MINIMOE_E_INVALID_ARGUMENT, with the path of the key and what is allowed,
- * before anything is allocated for it.
+ * Configurations are JSON: larger than 1 MiB, deeper than 32, a duplicate or unknown key, a wrong type or a value out
+ * of range is MINIMOE_E_INVALID_ARGUMENT, with the path of the key and what is allowed, before anything is allocated
+ * for it. A run configuration has three parts, each of which may be left out, as may every key:
+ *
+ *     {"model": {"d_model": 64, "moe": {"layers": [1], "num_experts": 4, "top_k": 2}},
+ *      "train": {"steps": 2000, "batch_size": 16, "seq_len": 64},
+ *      "data": {"corpus": "book.txt"}}
+ *
+ * minimoe_config_keys and the program's `minimoe config --keys` list every key with its default and meaning. Blocks are
+ * counted from 0; without moe.layers there is no MoE layer.
  *
  * Structs that begin with struct_size grow at their end only. The caller states the size that it was compiled with.
  */
@@ -219,7 +227,9 @@ MINIMOE_API minimoe_status minimoe_cancel_token_fired(const minimoe_cancel_token
  */
 
 /** Opens what the "data" part of a configuration names: the embedded grammar corpus, or a file (UTF-8 text, CoNLL-U,
- * nanoGPT .bin). The other parts are checked and not used. */
+ * nanoGPT .bin), as in {"data": {"corpus": "book.txt"}}. The other parts are checked and not used. Token ids are the
+ * bytes of a text file (256 of them), words of the grammar corpus and of CoNLL-U, the numbers of a .bin file. Files of
+ * models do not hold the words: encode and decode with the dataset that the model was trained on. */
 MINIMOE_API minimoe_status minimoe_dataset_open(const char *json, size_t json_len, const minimoe_options *options,
                                                 minimoe_dataset **out, minimoe_error *err);
 
@@ -343,9 +353,11 @@ MINIMOE_API minimoe_status minimoe_model_forward(const minimoe_model *model, con
                                                  const uint8_t *valid, size_t num_valid, size_t seq_len, float *values,
                                                  size_t values_cap, size_t *values_needed, minimoe_error *err);
 
-/** Continues a prompt of at least one token. @param json {"max_new_tokens": 64, "temperature": 1 (0: greedy), "top_k":
- * 0 (all), "seed": 0, "stop_token": -1 (none; else it ends the text and is included)} @param cancel NULL, or looked at
- * before each token @param ids receives the new tokens; its capacity must be max_new_tokens. */
+/** Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are
+ * looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json
+ * {"max_new_tokens": 64, "temperature": 1 (0: greedy), "top_k": 0 (all), "seed": 0, "stop_token": -1 (none; else it
+ * ends the text and is included)} @param cancel NULL, or looked at before each token @param ids receives the new
+ * tokens; its capacity must be max_new_tokens. */
 MINIMOE_API minimoe_status minimoe_model_generate(const minimoe_model *model, const int32_t *tokens, size_t num_tokens,
                                                   const char *json, size_t json_len, minimoe_cancel_token *cancel,
                                                   int32_t *ids, size_t ids_cap, size_t *ids_needed, minimoe_error *err);
@@ -413,7 +425,8 @@ typedef struct minimoe_evaluation {
 } minimoe_evaluation;
 
 /** A trainer of `model` on `dataset`, both kept alive by it. A model has at most one trainer (MINIMOE_E_BUSY).
- * @param json a run configuration; its model part is left out or that of the model. */
+ * @param json a run configuration; its model part is left out or, defaults included, that of the model. Its data part
+ * is checked and recorded in checkpoints; where tokens come from is `dataset`. */
 MINIMOE_API minimoe_status minimoe_trainer_create(minimoe_model *model, minimoe_dataset *dataset, const char *json,
                                                   size_t json_len, minimoe_trainer **out, minimoe_error *err);
 /** Frees a trainer. NULL is fine. Its model goes on with the weights that it has. */
@@ -425,8 +438,9 @@ MINIMOE_API minimoe_status minimoe_trainer_config(const minimoe_trainer *trainer
 /** Completed optimizer steps. */
 MINIMOE_API minimoe_status minimoe_trainer_step(const minimoe_trainer *trainer, int64_t *step, minimoe_error *err);
 
-/** Trains for at most `max_steps` (0 or more) steps; fewer when the schedule ends, which is success. Meanwhile the
- * model is written to: other calls on it get MINIMOE_E_BUSY.
+/** Trains for at most `max_steps` (0 or more) steps; fewer when the schedule ends (train.steps), which is success. To
+ * train on from there, resume its checkpoint in a trainer with a larger train.steps. Meanwhile the model is written to:
+ * other calls on it get MINIMOE_E_BUSY.
  *
  * Always reports the steps that were completed, whatever the result: *metrics_count of them, their metrics in
  * `metrics`. Afterwards the trainer is at a step boundary: after MINIMOE_E_CANCELLED, MINIMOE_E_NON_FINITE or
@@ -434,7 +448,7 @@ MINIMOE_API minimoe_status minimoe_trainer_step(const minimoe_trainer *trainer, 
  *
  * @param cancel NULL, or looked at between micro-batches; a fired one gives MINIMOE_E_CANCELLED
  * @param metrics array of metrics_cap structs that lie metrics_size bytes apart, or NULL
- * @param metrics_size sizeof(minimoe_step_metrics) of the caller
+ * @param metrics_size sizeof(minimoe_step_metrics) of the caller: of one, not of the array
  * @param metrics_cap at least max_steps, unless metrics is NULL
  * @param metrics_count receives the number of completed steps; may be NULL */
 MINIMOE_API minimoe_status minimoe_trainer_steps(minimoe_trainer *trainer, int64_t max_steps,
@@ -442,7 +456,8 @@ MINIMOE_API minimoe_status minimoe_trainer_steps(minimoe_trainer *trainer, int64
                                                  size_t metrics_size, size_t metrics_cap, size_t *metrics_count,
                                                  minimoe_error *err);
 
-/** Mean loss over the first `max_windows` (0: all) windows of a split; trains nothing.
+/** Mean loss over the first `max_windows` (0: all) windows of a split, "val" say; trains nothing. Its routing is
+ * MINIMOE_ROUTING_EVALUATION afterwards.
  * @param cancel NULL, or looked at between batches @param evaluation_size sizeof(minimoe_evaluation) of the caller */
 MINIMOE_API minimoe_status minimoe_trainer_evaluate(minimoe_trainer *trainer, const char *split, uint64_t max_windows,
                                                     minimoe_cancel_token *cancel, minimoe_evaluation *evaluation,
@@ -470,7 +485,8 @@ MINIMOE_API minimoe_status minimoe_trainer_expert_loads(const minimoe_trainer *t
  * complete one. */
 MINIMOE_API minimoe_status minimoe_trainer_save(const minimoe_trainer *trainer, const char *path, minimoe_error *err);
 /** Reads a checkpoint; training goes on bit for bit as if it had not stopped. Model, train.seed, batch_size, seq_len
- * and accumulation_steps must be those of the checkpoint. Trainer and model are unchanged on failure, unless the disk
+ * and accumulation_steps must be those of the checkpoint; the other keys are the trainer's. A file of
+ * minimoe_model_save is no checkpoint: it has no moments. Trainer and model are unchanged on failure, unless the disk
  * fails while being read. */
 MINIMOE_API minimoe_status minimoe_trainer_resume(minimoe_trainer *trainer, const char *path, minimoe_error *err);
 
@@ -479,9 +495,11 @@ MINIMOE_API minimoe_status minimoe_checkpoint_info(const char *path, char *buf, 
                                                    minimoe_error *err);
 
 /* --------------------------------------------------------------------------------------- the bare MoE layer -- */
-/* For a host that has its own model and loop. x and y are [T, D]; parameters are named router.weight [E, D],
- * router.bias [E] (with router_bias), expert_bias [E] (buffer), experts.w_gate_proj, experts.w_up_proj [E, F, D],
- * experts.b_up_proj [E, F], experts.w_down_proj [E, D, F], experts.b_down_proj [E, D], and shared.* for the shared
+/* For a host that has its own model and loop. x and y are [T, D], D = d_model, E = num_experts, K = top_k, F =
+ * d_expert; y is the weighted sum of the experts' outputs, plus the shared experts': norm and residual connection are
+ * the host's. Parameters are named router.weight [E, D], router.bias [E] (with router_bias), expert_bias [E] (buffer),
+ * experts.w_gate_proj (with ffn "swiglu"), experts.w_up_proj [E, F, D], experts.w_down_proj [E, D, F],
+ * experts.b_up_proj [E, F] and experts.b_down_proj [E, D] (both with "gelu"), and shared.* without the E for the shared
  * experts. Gradients of parameters accumulate until minimoe_moe_layer_zero_gradients. */
 
 /** What one forward routed, in short. */

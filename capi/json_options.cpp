@@ -54,8 +54,9 @@ void JsonOptions::finish() const {
   for (const std::string& key : json_.root.keys) {
     if (std::find(known_.begin(), known_.end(), key) != known_.end()) continue;
     const std::string near = nearest_word(key, known_);
-    problems.push_back(
-        concat(join_path("", key), ": unknown key", near.empty() ? "" : concat("; did you mean ", near, "?")));
+    std::string hint = near.empty() ? ", expected" : concat("; did you mean ", near, "?");
+    for (std::size_t i = 0; near.empty() && i < known_.size(); ++i) hint += concat(i == 0 ? " " : ", ", known_[i]);
+    problems.push_back(concat(join_path("", key), ": unknown key", hint));
   }
   std::string message;
   for (const std::string& problem : problems) message += concat(message.empty() ? "" : "; ", problem);

@@ -30,8 +30,10 @@ void warn_of_traps(const minimoe_model& model) {
 
 std::unique_ptr<minimoe_model> make_model(const char* where, const RunConfig& config, const minimoe_options* options) {
   auto model = std::make_unique<minimoe_model>(where, config, options);
-  model->options.log(MINIMOE_LOG_INFO, "model: ", model->parameters.size(), " parameters, ", model->num_threads,
-                     " threads, ", instruction_set_name(model->instruction_set));
+  std::size_t num_values = 0;
+  for (const ParameterRef<float>& p : model->parameters) num_values += p.size();
+  model->options.log(MINIMOE_LOG_INFO, "model: ", num_values, " values in ", model->parameters.size(), " parameters, ",
+                     model->num_threads, " threads, ", instruction_set_name(model->instruction_set));
   warn_of_traps(*model);
   return model;
 }

@@ -18,7 +18,8 @@ ParameterRef<float>& find_parameter(const char* function, ParameterList<float>& 
   constexpr std::size_t kMaxTypo = 256;
   const std::string nearest = wanted.size() <= kMaxTypo ? nearest_word(wanted, names) : std::string();
   fail(MINIMOE_E_INVALID_ARGUMENT, function, ": there is no parameter \"", wanted.substr(0, kMaxTypo), "\"",
-       nearest.empty() ? "" : ", the nearest is \"", nearest, nearest.empty() ? "" : "\"");
+       nearest.empty() ? "; the parameter_info functions tell the names" : ", the nearest is \"", nearest,
+       nearest.empty() ? "" : "\"");
 }
 
 void parameter_info(const char* function, const ParameterList<float>& parameters, std::size_t index,

@@ -27,9 +27,11 @@ RunConfig parse_trainer_config(const char* where, const std::string& text, const
   for (const KeyDifference& d : compare_configs(config, of_model)) {
     differences += concat(differences.empty() ? "" : "; ", d.key, ": ", d.left, ", the model has ", d.right);
   }
-  require(differences.empty(), where, ": the configuration is not that of the model: ", differences);
+  require(differences.empty(), where,
+          ": the configuration is not that of the model (its model part may be left out): ", differences);
   require(dataset.source().vocab_size() <= config.model.vocab_size, where, ": the dataset has ",
-          dataset.source().vocab_size(), " token ids, the model ", config.model.vocab_size);
+          dataset.source().vocab_size(), " token ids, the model ", config.model.vocab_size,
+          " (minimoe_dataset_fit_config makes a configuration for a dataset)");
   return config;
 }
 

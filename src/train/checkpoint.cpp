@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/train/checkpoint.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "train/config_difference.hpp"
@@ -61,6 +62,14 @@ CheckpointState read_state(const SafetensorsFile& file) {
 bool fixes_the_run(const std::string& key) {
   return key.rfind("model.", 0) == 0 || key == "train.seed" || key == "train.batch_size" || key == "train.seq_len" ||
          key == "train.accumulation_steps";
+}
+
+/// Without this, the message would be a list of tensors.
+void require_moments(const SafetensorsFile& file) {
+  const bool any = std::any_of(file.entries().begin(), file.entries().end(), [](const SafetensorsFile::Entry& entry) {
+    return entry.name.rfind(kOptimizerPrefix, 0) == 0;
+  });
+  if (!any) corrupt(file, "a saved model, without the optimizer's moments; only what a trainer saved can be resumed");
 }
 
 void check_same_run(const SafetensorsFile& file, const RunConfig& stored, const ModelConfig& model,
@@ -141,6 +150,7 @@ void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& t
   if (stored.seed != config.train.seed) {
     corrupt(file, concat(kStateKey, ".seed is ", stored.seed, ", train.seed of its configuration ", config.train.seed));
   }
+  require_moments(file);
   check_same_run(file, config, model.config(), trainer.config());
 
   typename Trainer<T>::State& state = trainer.state();

@@ -70,7 +70,7 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
     const std::uint64_t left = file_size - sizeof header_size;
     if (header_size > std::min(left, kMaxHeaderBytes)) {
       corrupt(concat("header length is ", header_size, ", allowed at most ", std::min(left, kMaxHeaderBytes),
-                     left < kMaxHeaderBytes ? " (the rest of the file)" : ""));
+                     left < kMaxHeaderBytes ? " (the rest of the file)" : "", "; is this a safetensors file?"));
     }
     std::string header(header_size, '\0');
     read_bytes(sizeof header_size, header.data(), header_size, "header");

@@ -22,6 +22,7 @@ TEST_CASE("capi dataset: JSON of a dataset in memory is refused with path, value
       {R"({"vocab_size": 5, "class_names": [1]})", "class_names: a list, expected a list of at most 256 texts"},
       {R"({"vocab_size": 5, "vocab_size": 6})", "vocab_size: stands there twice"},
       {R"({"vocabsize": 5, "vocab_size": 5})", "vocabsize: unknown key; did you mean vocab_size?"},
+      {R"({"alphabet": 5, "vocab_size": 5})", "alphabet: unknown key, expected vocab_size, "},
       {R"([5])", "json is a list, expected an object"},
       {R"({"vocab_size": 5)", "json: line 1, column"},
       {"{\"vocab_size\": 5, \"name\": \"\xff\"}", "json: line 1, column"},

@@ -188,6 +188,7 @@ TEST_CASE("checkpoint: weights load from a file without optimizer or configurati
   save_checkpoint(directory.file("c"), saved.run, saved.model, saved.trainer);
   rewrite(directory.file("c"), directory.file("w"), {{"minimoe.config", ""}, {"minimoe.state", ""}}, "optimizer.");
   rewrite(directory.file("c"), directory.file("m"), {}, "optimizer.moment2.head");
+  save_model(directory.file("s"), saved.run, saved.model.parameters());
 
   Toy<float> toy;
   const std::string before = toy.everything();
@@ -196,6 +197,8 @@ TEST_CASE("checkpoint: weights load from a file without optimizer or configurati
   CHECK(has(error_of([&] { read_checkpoint_config(directory.file("w")); }), "no minimoe.config"));
   CHECK(has(error_of([&] { resume_checkpoint(directory.file("m"), toy.model, toy.trainer); }),
             "optimizer.moment2.head.weight is missing"));
+  CHECK(has(error_of([&] { resume_checkpoint(directory.file("s"), toy.model, toy.trainer); }),
+            "a saved model, without the optimizer's moments"));
   CHECK(toy.everything() == before);
   load_weights(directory.file("w"), toy.model);
   CHECK(all_values(toy.model) == all_values(saved.model));

@@ -78,7 +78,8 @@ std::string explain_extras(const CLI::App& program) {
   }
   if (!top) return "unexpected argument '" + word + "' of " + command.get_name();
   for (const CommandText& known : describe_commands(program)) names.push_back(known.name);
-  return "unknown command '" + word + "'" + did_you_mean(word, names);
+  const std::string meant = did_you_mean(word, names);
+  return "unknown command '" + word + "'" + (meant.empty() ? "; see minimoe --help" : meant);
 }
 
 int explain_parse_error(CLI::App& program, const CLI::ParseError& error) {

@@ -79,7 +79,9 @@ std::string Progress::line(bool bar) const {
     text += "[" + std::string(static_cast<std::size_t>(filled), '#') +
             std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "]  ";
   }
-  text += "step " + std::to_string(step_) + "/" + std::to_string(total_) + "  loss " + fixed(loss_, 3) + "  " +
+  text += "step " + std::to_string(step_) + "/" + std::to_string(total_);
+  if (done == 0) return text + "  no step was trained";
+  text += "  loss " + fixed(loss_, 3) + "  " +
           count_text(static_cast<std::uint64_t>(static_cast<double>(tokens_) / elapsed)) + " tokens/s";
   text += step_ < total_ && done > 0
               ? "  ETA " + duration_text(elapsed / static_cast<double>(done) * static_cast<double>(total_ - step_))

@@ -9,6 +9,20 @@
 
 namespace cli {
 
+namespace {
+
+// A relative path is from where the run was started.
+capi::Dataset open_data(const Json& config, bool is_of_the_run) {
+  try {
+    return capi::Dataset::open(json_text(config));
+  } catch (const capi::Error& failure) {
+    if (!is_of_the_run || failure.status() != MINIMOE_E_IO) throw;
+    throw BadInput(std::string("the run's data: ") + failure.what() + "; --corpus FILE tells where it is");
+  }
+}
+
+}  // namespace
+
 OpenedRun open_run(const std::string& run, const std::string& corpus, const capi::Options& options) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -24,7 +38,7 @@ OpenedRun open_run(const std::string& run, const std::string& corpus, const capi
   }
   Json config = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
   if (!corpus.empty()) config["data"]["corpus"] = corpus;
-  const capi::Dataset dataset = capi::Dataset::open(json_text(config));
+  const capi::Dataset dataset = open_data(config, corpus.empty());
   config = Json::parse(dataset.fit_config(json_text(config)));
   require_memory(run_costs(config, options));
   capi::Model model(json_text(config), options);

@@ -70,8 +70,8 @@ minimoe_status minimoe_checkpoint_info(const char* path, char* buf, size_t buf_c
                                        minimoe_error* err) {
   return guarded(__func__, err, [&](const char* where) {
     const TextOutput out(where, buf, buf_cap, buf_needed);
-    const std::string file = input_name(where, "path", path);
-    const std::string config = minimoe::run_config_json(minimoe::read_checkpoint_config(file));
-    out.write(minimoe::concat("{\"step\":", minimoe::read_checkpoint_step(file), ",\"config\":", config, "}"));
+    const minimoe::Checkpoint file(input_name(where, "path", path));
+    const std::string config = minimoe::run_config_json(file.config());
+    out.write(minimoe::concat("{\"step\":", file.step(), ",\"config\":", config, "}"));
   });
 }

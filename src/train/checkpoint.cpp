@@ -132,14 +132,44 @@ void save_model(const std::string& path, const RunConfig& config, const Paramete
   write_file(path, config, 0, parameter_tensors(parameters));
 }
 
-RunConfig read_checkpoint_config(const std::string& path) { return read_config(SafetensorsFile(path)); }
+Checkpoint::Checkpoint(const std::string& path) : file_(std::make_unique<SafetensorsFile>(path)) {}
+Checkpoint::~Checkpoint() = default;
 
-std::int64_t read_checkpoint_step(const std::string& path) { return read_state(SafetensorsFile(path)).step; }
+RunConfig Checkpoint::config() const { return read_config(*file_); }
+
+RunConfig Checkpoint::config_of_model() const {
+  RunConfig config = read_config(*file_);
+  try {
+    require_no_problems(config.model.problems());
+  } catch (const Error& error) {
+    corrupt(*file_, concat(kConfigKey, ": ", error.what()));
+  }
+  const std::size_t wanted = model_cost(config.model, config.train.seq_len).total_parameters;
+  std::uint64_t held = 0;
+  for (const SafetensorsFile::Entry& entry : file_->entries()) {
+    if (entry.name.rfind(kOptimizerPrefix, 0) != 0) held += (entry.end - entry.begin) / tensor_type_size(entry.type);
+  }
+  if (held < wanted) {
+    corrupt(*file_, concat("the model of its ", kConfigKey, " has ", wanted, " parameters, its tensors hold ", held,
+                           " values"));
+  }
+  return config;
+}
+
+std::int64_t Checkpoint::step() const { return read_state(*file_).step; }
+
+template <class T>
+void Checkpoint::load_weights(MiniGPT<T>& model) const {
+  read_tensors(*file_, model_targets(model), kOptimizerPrefix);
+}
+
+RunConfig read_checkpoint_config(const std::string& path) { return Checkpoint(path).config(); }
+
+std::int64_t read_checkpoint_step(const std::string& path) { return Checkpoint(path).step(); }
 
 template <class T>
 void load_weights(const std::string& path, MiniGPT<T>& model) {
-  const SafetensorsFile file(path);
-  read_tensors(file, model_targets(model), kOptimizerPrefix);
+  Checkpoint(path).load_weights(model);
 }
 
 template <class T>
@@ -167,6 +197,7 @@ void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& t
 #define MINIMOE_INSTANTIATE(T)                                                                   \
   template void save_checkpoint(const std::string&, const RunConfig&, MiniGPT<T>&, Trainer<T>&); \
   template void save_model(const std::string&, const RunConfig&, const ParameterList<T>&);       \
+  template void Checkpoint::load_weights(MiniGPT<T>&) const;                                     \
   template void load_weights(const std::string&, MiniGPT<T>&);                                   \
   template void resume_checkpoint(const std::string&, MiniGPT<T>&, Trainer<T>&);
 MINIMOE_INSTANTIATE(float)

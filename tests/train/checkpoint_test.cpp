@@ -204,6 +204,24 @@ TEST_CASE("checkpoint: weights load from a file without optimizer or configurati
   CHECK(all_values(toy.model) == all_values(saved.model));
 }
 
+TEST_CASE("checkpoint: a configuration of no model, or of one that the file cannot hold, is a corrupt file",
+          "[checkpoint]") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("c"), bad = directory.file("bad");
+  Toy<float> saved(toy_run(), 1);
+  save_checkpoint(path, saved.run, saved.model, saved.trainer);
+  CHECK(run_config_json(Checkpoint(path).config_of_model()) == run_config_json(Checkpoint(path).config()));
+  const auto error_with = [&](auto&& change) {
+    RunConfig run = Checkpoint(path).config();
+    change(run);
+    rewrite(path, bad, {{"minimoe.config", run_config_json(run)}});
+    return error_of([&] { Checkpoint(bad).config_of_model(); });
+  };
+  CHECK(has(error_with([](RunConfig& run) { run.model.vocab_size = 0; }), "4 " + bad + ": minimoe.config: "));
+  CHECK(has(error_with([](RunConfig& run) { run.model.num_heads = 3; }), "model.num_heads: 3 does not divide"));
+  CHECK(has(error_with([](RunConfig& run) { run.model.moe.d_expert = 1 << 20; }), "parameters, its tensors hold "));
+}
+
 TEST_CASE("checkpoint: metadata that was tampered with is a corrupt file", "[checkpoint]") {
   const TemporaryDirectory directory;
   Toy<float> saved(toy_run(), 1);

@@ -2,6 +2,8 @@
 // Checkpoints: one safetensors file with weights, moments, expert biases, and the run's configuration and position.
 #pragma once
 
+#include <memory>
+
 #include "minimoe/train/run_config.hpp"
 #include "minimoe/train/trainer.hpp"
 
@@ -19,6 +21,31 @@ void save_checkpoint(const std::string& path, const RunConfig& config, MiniGPT<T
 /// read_checkpoint_* read it.
 template <class T>
 void save_model(const std::string& path, const RunConfig& config, const ParameterList<T>& parameters);
+
+class SafetensorsFile;
+
+/// A checkpoint or saved model, opened once: what is read of it belongs together, even when a trainer puts the next one
+/// in its place meanwhile.
+class Checkpoint {
+ public:
+  /// Reads the file's header only. @throws Error(kIo | kCorruptFile).
+  explicit Checkpoint(const std::string& path);
+  ~Checkpoint();
+
+  /// The configuration that it was written with.
+  RunConfig config() const;
+  /// config(), checked to be that of a model whose weights the file can hold: a file of a few bytes must not make
+  /// anybody allocate a large model.
+  RunConfig config_of_model() const;
+  /// Completed optimizer steps.
+  std::int64_t step() const;
+  /// As load_weights, below.
+  template <class T>
+  void load_weights(MiniGPT<T>& model) const;
+
+ private:
+  std::unique_ptr<const SafetensorsFile> file_;
+};
 
 /// The configuration that a checkpoint was written with. @throws Error(kIo | kCorruptFile).
 RunConfig read_checkpoint_config(const std::string& path);

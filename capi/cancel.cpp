@@ -15,7 +15,7 @@ minimoe_status minimoe_cancel_token_create(minimoe_cancel_token** out, minimoe_e
 }
 
 minimoe_status minimoe_cancel_token_retain(minimoe_cancel_token* token, minimoe_error* err) {
-  return guarded(__func__, err, [&](const char* where) { checked(where, "token", token).retain(); });
+  return guarded(__func__, err, [&](const char* where) { add_owner(where, "token", token); });
 }
 
 void minimoe_cancel_token_free(minimoe_cancel_token* token) { release(token); }

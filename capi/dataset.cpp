@@ -115,7 +115,7 @@ minimoe_status minimoe_dataset_borrow_u16(const char* json, size_t json_len, con
 }
 
 minimoe_status minimoe_dataset_retain(minimoe_dataset* dataset, minimoe_error* err) {
-  return guarded(__func__, err, [&](const char* where) { checked(where, "dataset", dataset).retain(); });
+  return guarded(__func__, err, [&](const char* where) { add_owner(where, "dataset", dataset); });
 }
 
 void minimoe_dataset_free(minimoe_dataset* dataset) { release(dataset); }

@@ -33,24 +33,28 @@ Handle::~Handle() {
   kind = Kind{};
 }
 
-void Handle::enter(const char* function, bool writing) const {
+void Handle::require_whole(const char* function) const {
   const long process = static_cast<long>(getpid());
   long made_in = process_.load(std::memory_order_relaxed);
-  if (made_in != process) {
-    // Nobody in this process has used the handle yet: users of the parent's are what the fork caught inside a call.
-    if (users_.load(std::memory_order_acquire) != 0 && process_.load(std::memory_order_relaxed) == made_in) {
-      fail(MINIMOE_E_FORKED, function, ": the ", kind_name(kind_),
-           " was inside a call when this process was forked; free it");
-    }
-    process_.compare_exchange_strong(made_in, process, std::memory_order_relaxed);
+  if (made_in == process) return;
+  // Nobody in this process has used the handle yet: users of the parent's are what the fork caught inside a call. One
+  // of this process's (enter() releases its count) has taken the handle over before, which the second load sees.
+  if (users_.load(std::memory_order_acquire) != 0 && process_.load(std::memory_order_relaxed) == made_in) {
+    fail(MINIMOE_E_FORKED, function, ": the ", kind_name(kind_),
+         " was inside a call when this process was forked; free it");
   }
+  process_.compare_exchange_strong(made_in, process, std::memory_order_relaxed);
+}
+
+void Handle::enter(const char* function, bool writing) const {
+  require_whole(function);
   std::int32_t users = users_.load(std::memory_order_relaxed);
   for (;;) {
     if (writing ? users != 0 : users < 0) {
       fail(MINIMOE_E_BUSY, function, ": another call is ", users < 0 ? "writing to" : "reading", " the ",
            kind_name(kind_));
     }
-    if (users_.compare_exchange_weak(users, writing ? -1 : users + 1, std::memory_order_acquire,
+    if (users_.compare_exchange_weak(users, writing ? -1 : users + 1, std::memory_order_acq_rel,
                                      std::memory_order_relaxed)) {
       return;
     }

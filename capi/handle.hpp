@@ -31,6 +31,8 @@ class Handle {
 
   Kind kind() const { return kind_; }
   void retain() const { owners_.fetch_add(1, std::memory_order_relaxed); }
+  /// Throws FORKED, naming `function`, when the handle was inside a call as this process was forked.
+  void require_whole(const char* function) const;
   /// True for the last owner, who destroys.
   bool release() const { return owners_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
@@ -57,6 +59,14 @@ template <class H>
 H& checked(const char* function, const char* parameter, H* handle) {
   check_kind(function, parameter, handle, H::kKind);
   return *handle;
+}
+
+/// Adds an owner for the caller.
+template <class H>
+void add_owner(const char* function, const char* parameter, H* handle) {
+  H& owned = checked(function, parameter, handle);
+  owned.require_whole(function);
+  owned.retain();
 }
 
 /// Destroys a handle when this was its last owner. Null, or a handle of another kind, is left alone.

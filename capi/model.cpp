@@ -87,7 +87,7 @@ minimoe_status minimoe_model_load(const char* path, const minimoe_options* optio
 }
 
 minimoe_status minimoe_model_retain(minimoe_model* model, minimoe_error* err) {
-  return guarded(__func__, err, [&](const char* where) { checked(where, "model", model).retain(); });
+  return guarded(__func__, err, [&](const char* where) { add_owner(where, "model", model); });
 }
 
 void minimoe_model_free(minimoe_model* model) { release(model); }
@@ -156,6 +156,7 @@ minimoe_status minimoe_model_parameter_view(const minimoe_model* model, const ch
 minimoe_status minimoe_model_generation(const minimoe_model* model, uint64_t* generation, minimoe_error* err) {
   return guarded(__func__, err, [&](const char* where) {
     const auto& checked_model = checked(where, "model", const_cast<minimoe_model*>(model));
+    checked_model.require_whole(where);
     check_pointer(where, "generation", generation);
     *generation = checked_model.generation;
   });

@@ -138,7 +138,7 @@ minimoe_status minimoe_moe_layer_create(const char* json, size_t json_len, const
 }
 
 minimoe_status minimoe_moe_layer_retain(minimoe_moe_layer* layer, minimoe_error* err) {
-  return guarded(__func__, err, [&](const char* where) { checked(where, "layer", layer).retain(); });
+  return guarded(__func__, err, [&](const char* where) { add_owner(where, "layer", layer); });
 }
 
 void minimoe_moe_layer_free(minimoe_moe_layer* layer) { release(layer); }

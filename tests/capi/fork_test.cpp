@@ -71,8 +71,12 @@ TEST_CASE("capi: a fork during training leaves the child handles that say so and
           minimoe_model_forward(model, &token, 1, nullptr, 0, 1, logits, 13, nullptr, nullptr);
       char info[512];
       const minimoe_status read = minimoe_dataset_info(dataset, info, sizeof(info), nullptr, nullptr);
+      std::uint64_t generation = 0;
+      const bool same = minimoe_model_retain(model, nullptr) == forward &&
+                        minimoe_model_generation(model, &generation, nullptr) == forward;
       minimoe_model_free(model);
       minimoe_dataset_free(dataset);
+      if (!same) return 3;  // nothing but _free may be done to a torn handle
       const auto allowed = [](minimoe_status status) { return status == MINIMOE_OK || status == MINIMOE_E_FORKED; };
       if (!allowed(forward) || !allowed(read)) return 1;
       return forward == MINIMOE_E_FORKED ? 2 : 0;

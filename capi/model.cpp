@@ -79,8 +79,9 @@ minimoe_status minimoe_model_load(const char* path, const minimoe_options* optio
   return guarded(__func__, err, [&](const char* where) {
     check_pointer(where, "out", out);
     const std::string file = input_name(where, "path", path);
-    auto model = make_model(where, minimoe::read_checkpoint_config(file), options);
-    minimoe::load_weights(file, model->model);
+    const minimoe::Checkpoint saved(file);
+    auto model = make_model(where, saved.config_of_model(), options);
+    saved.load_weights(model->model);
     model->options.log(MINIMOE_LOG_INFO, "model: read ", file);
     *out = model.release();
   });

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <minimoe/core/error.hpp>
+#include <new>
 
 #include "minimoe.h"
 
@@ -13,6 +14,16 @@ template <class... Args>
 [[noreturn]] void fail(minimoe_status code, const Args&... message) {
   throw Error(static_cast<ErrorCode>(code), concat(message...));
 }
+
+/// What the host's allocator could not give.
+class OutOfMemory final : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t bytes) : bytes_(bytes) {}
+  std::size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::size_t bytes_;
+};
 
 /// The status of the exception in flight; fills *err (null: not wanted) without allocating. To be called in a handler.
 minimoe_status report_exception(minimoe_error* err) noexcept;

@@ -26,13 +26,18 @@ void check_pointer(const char* function, const char* parameter, T* pointer) {
   require(is_aligned(pointer), function, ": ", parameter, " is not aligned to ", alignof(T), " bytes");
 }
 
+/// No address space is larger: what takes more is refused, before a byte of it is read or asked for.
+inline constexpr std::size_t kMaxBytes = std::size_t{1} << (sizeof(void*) == 8 ? 48 : 31);
+
+/// Of one call, and of a cache.
+inline constexpr std::size_t kMaxTokens = std::size_t{1} << 24;
+
 template <class T>
 void check_array(const char* function, const char* parameter, T* data, std::size_t count) {
   if (count == 0) return;
   check_pointer(function, parameter, data);
-  // No address space is larger, so a count above it is refused before a byte is read or asked for.
-  constexpr std::size_t kMost = (std::size_t{1} << (sizeof(void*) == 8 ? 48 : 31)) / sizeof(T);
-  require(count <= kMost, function, ": ", parameter, " has a count of ", count, ", more than memory can hold");
+  require(count <= kMaxBytes / sizeof(T), function, ": ", parameter, " has a count of ", count,
+          ", more than memory can hold");
 }
 
 /// The caller's input array; anything with a count of 0 is empty.
@@ -117,6 +122,13 @@ inline void check_apart(const char* function, const char* a_name, const void* a,
           a_name, " and ", b_name, " overlap");
 }
 
+/// Whether some version of a struct that begins with struct_size can have this size: later ones stay far below the
+/// most, and none ends inside a member, of which half would be read.
+inline bool is_struct_size(std::size_t size) {
+  constexpr std::size_t kStep = 8, kMost = 4096;
+  return size >= kStep && size <= kMost && size % kStep == 0;
+}
+
 /// Writes an output struct that begins with struct_size: at most `size` bytes of it, the caller's rest zeroed.
 template <class Struct>
 void write_struct(void* to, std::size_t size, Struct value) {
@@ -129,10 +141,9 @@ void write_struct(void* to, std::size_t size, Struct value) {
 /// Throws unless a caller's output struct of `size` bytes can be written.
 template <class Struct>
 void check_struct(const char* function, const char* parameter, Struct* to, std::size_t size) {
-  constexpr std::size_t kLeast = 8, kMost = 4096;
   check_pointer(function, parameter, to);
-  require(size >= kLeast && size <= kMost && size % kLeast == 0, function, ": ", parameter, "_size is ", size,
-          ", expected sizeof(*", parameter, "): ", sizeof(Struct), " with this library");
+  require(is_struct_size(size), function, ": ", parameter, "_size is ", size, ", expected sizeof(*", parameter,
+          "): ", sizeof(Struct), " with this library");
 }
 
 }  // namespace minimoe::capi

@@ -18,9 +18,6 @@ struct MoEForward {
   void plan(Arena& arena, const MoEConfig& config, std::size_t max_tokens);
 };
 
-/// Of one call, and of a cache.
-inline constexpr std::size_t kMaxTokens = std::size_t{1} << 24;
-
 }  // namespace minimoe::capi
 
 struct minimoe_moe_layer : minimoe::capi::Handle {

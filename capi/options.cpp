@@ -9,17 +9,13 @@
 namespace minimoe::capi {
 namespace {
 
-// Later versions of the struct stay far below; a size above it is a caller's mistake, not to be read.
-constexpr std::size_t kMaxStructSize = 4096;
-
 // The caller's struct, whatever version it has, as ours.
 minimoe_options read_options(const char* function, const minimoe_options* options) {
   minimoe_options known{};
   if (options) {
     check_pointer(function, "options", options);
     const std::size_t size = options->struct_size;
-    require(size >= sizeof(options->struct_size) && size <= kMaxStructSize, function, ": options.struct_size is ", size,
-            "; minimoe_options_init sets it");
+    require(is_struct_size(size), function, ": options.struct_size is ", size, "; minimoe_options_init sets it");
     const char* bytes = reinterpret_cast<const char*>(options);
     std::memcpy(&known, bytes, std::min(size, sizeof(known)));
     for (std::size_t i = sizeof(known); i < size; ++i) {
@@ -35,9 +31,9 @@ minimoe_options read_options(const char* function, const minimoe_options* option
 }  // namespace
 
 void* HostMemory::do_allocate(std::size_t bytes, std::size_t alignment) {
-  if (!options_.allocate) return ::operator new(bytes, std::align_val_t(alignment));
-  void* memory = options_.allocate(options_.allocator_user_data, bytes, alignment);
-  if (!memory) throw std::bad_alloc();
+  void* memory = options_.allocate ? options_.allocate(options_.allocator_user_data, bytes, alignment)
+                                   : ::operator new(bytes, std::align_val_t(alignment), std::nothrow);
+  if (!memory) throw OutOfMemory(bytes);
   return memory;
 }
 
@@ -77,8 +73,8 @@ minimoe_status minimoe_options_init(minimoe_options* options, size_t options_siz
   using namespace minimoe::capi;
   return guarded(__func__, err, [&](const char* where) {
     check_pointer(where, "options", options);
-    minimoe::require(options_size >= sizeof(options->struct_size) && options_size <= kMaxStructSize, where,
-                     ": options_size is ", options_size, ", expected sizeof(minimoe_options)");
+    minimoe::require(is_struct_size(options_size), where, ": options_size is ", options_size,
+                     ", expected sizeof(minimoe_options)");
     std::memset(static_cast<void*>(options), 0, options_size);
     options->struct_size = static_cast<std::uint32_t>(options_size);
   });

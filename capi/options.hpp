@@ -33,10 +33,15 @@ class Options {
   MemoryResource* resource() const { return &memory_; }
   /// @param num_threads 0: that of the options
   ExecOptions exec(int num_threads = 0) const;
-  /// Tells the caller's log, when it wants that level. Builds no text otherwise.
+  /// Tells the caller's log, when it wants that level. Builds no text otherwise. A line for which there is no memory is
+  /// left out: what it tells of has happened, and must not be reported as a failure.
   template <class... Args>
-  void log(std::int32_t level, const Args&... message) const {
-    if (wants(level)) options_.log(options_.log_user_data, level, concat(message...).c_str());
+  void log(std::int32_t level, const Args&... message) const noexcept {
+    if (!wants(level)) return;
+    try {
+      options_.log(options_.log_user_data, level, concat(message...).c_str());
+    } catch (...) {
+    }
   }
   bool wants(std::int32_t level) const { return options_.log && level <= options_.log_level; }
 

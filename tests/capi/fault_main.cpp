@@ -119,7 +119,13 @@ constexpr Part kParts[] = {
     [](Life& l) { return minimoe_trainer_save(l.trainer, l.path, &l.error); },
     [](Life& l) { return minimoe_model_load(l.path, &l.options, &l.loaded, &l.error); },
     [](Life& l) { return create_trainer(l, l.loaded, &l.resumed); },
-    [](Life& l) { return minimoe_trainer_resume(l.resumed, l.path, &l.error); },
+    [](Life& l) {
+      const minimoe_status status = minimoe_trainer_resume(l.resumed, l.path, &l.error);
+      std::int64_t step = 0;
+      const minimoe_status asked = minimoe_trainer_step(l.resumed, &step, nullptr);
+      const bool told = asked == MINIMOE_OK && step == (status == MINIMOE_OK ? 3 : 0);  // a failure has changed nothing
+      return told ? status : MINIMOE_E_INTERNAL;
+    },
     [](Life& l) { return train_until(l, l.resumed, 5); },
     [](Life& l) {
       minimoe_evaluation evaluation;
@@ -153,6 +159,7 @@ void begin(Life& life, const std::string& path) {
   life.options.num_threads = 2;
   life.options.allocate = &host_allocate;
   life.options.deallocate = &host_deallocate;
+  life.options.log = [](void*, std::int32_t, const char*) {};
 }
 
 void end(Life& life) {

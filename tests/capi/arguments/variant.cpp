@@ -231,6 +231,7 @@ void options(Context& c) {
   sized("size 3", Expect::kFailure, 3);
   sized("nothing but the size", Expect::kEither, 4);
   sized("an older struct", Expect::kSuccess, sizeof(minimoe_options) - 8);
+  sized("half a pointer", Expect::kFailure, offsetof(minimoe_options, allocate) + 4);
   sized("size 4097", Expect::kFailure, 4097);  // nothing past the struct may be read
   sized("huge size", Expect::kFailure, 0xffffffffU);
   for (const std::int32_t bad :

@@ -23,6 +23,9 @@ void check_forward(const char* where, const ForwardArguments& a, const ModelConf
   if (a.seq_len == 0 || a.seq_len > config.max_seq_len) {
     fail(MINIMOE_E_INVALID_ARGUMENT, where, ": seq_len is ", a.seq_len, ", expected 1..", config.max_seq_len);
   }
+  if (num_tokens > kMaxTokens) {
+    fail(MINIMOE_E_SHAPE, where, ": num_tokens is ", num_tokens, ", expected at most ", kMaxTokens);
+  }
   if (num_tokens % a.seq_len != 0) {
     fail(MINIMOE_E_SHAPE, where, ": num_tokens is ", num_tokens, ", expected a multiple of seq_len (", a.seq_len, ")");
   }

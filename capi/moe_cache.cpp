@@ -33,6 +33,13 @@ class Routing {
   Reading<minimoe_moe_cache> held_;
 };
 
+/// Lack of memory is another matter: this is more than any machine has.
+void check_size(const char* function, const MoEConfig& config, std::size_t max_tokens) {
+  const std::size_t bytes = Arena::measure([&](Arena& arena) { MoEForward().plan(arena, config, max_tokens); });
+  require(bytes <= kMaxBytes, function, ": max_tokens is ", max_tokens, ", for which this layer needs ", bytes,
+          " bytes, more than memory can hold");
+}
+
 minimoe_routing_metrics metrics_of(const RoutingStats& stats, std::size_t top_k) {
   minimoe_routing_metrics metrics{};
   metrics.num_tokens = stats.num_tokens;
@@ -61,10 +68,11 @@ minimoe_moe_cache::minimoe_moe_cache(minimoe_moe_layer& of, std::size_t tokens)
 minimoe_status minimoe_moe_cache_create(minimoe_moe_layer* layer, size_t max_tokens, minimoe_moe_cache** out,
                                         minimoe_error* err) {
   return guarded(__func__, err, [&](const char* where) {
-    const Reading<minimoe_moe_layer> held(where, "layer", layer);  // nobody else calls its allocator meanwhile
+    const Reading<minimoe_moe_layer> held(where, "layer", layer);
     check_pointer(where, "out", out);
     minimoe::require(max_tokens >= 1 && max_tokens <= kMaxTokens, where, ": max_tokens is ", max_tokens,
                      ", expected 1..", kMaxTokens);
+    check_size(where, held->layer.config(), max_tokens);
     *out = new minimoe_moe_cache(*held, max_tokens);
   });
 }

@@ -14,6 +14,9 @@ using minimoe::View;
 namespace minimoe::capi {
 namespace {
 
+/// As of the coefficients that it multiplies: the product stays far inside the range of a float.
+constexpr double kMaxBalanceScale = 1e6;
+
 /// The caller's tokens, [T, D].
 View<const float, 2> input_tokens(const char* function, const char* parameter, const float* data, std::size_t count,
                                   const minimoe_moe_layer& layer) {
@@ -132,8 +135,8 @@ minimoe_status minimoe_moe_layer_backward(minimoe_moe_layer* layer, minimoe_moe_
     const Writing<minimoe_moe_cache> held_cache(where, "cache", cache);
     check_own_cache(where, *held, *held_cache);
     const Output<float> out(where, "values", values, values_cap, values_needed);
-    minimoe::require(std::isfinite(balance_scale) && balance_scale >= 0, where, ": balance_scale is ", balance_scale,
-                     ", expected a finite number, 0 or more");
+    minimoe::require(balance_scale >= 0 && balance_scale <= kMaxBalanceScale, where, ": balance_scale is ",
+                     balance_scale, ", expected 0..", kMaxBalanceScale);
     const View<const float, 2> x_TD = input_tokens(where, "x", x, num_x, *held);
     minimoe::MoECache<float>& pass = held_cache->forward.cache;
     check_forward(where, pass, x_TD.shape(0));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the bare layer refuses, and that a refusal leaves every output alone.
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 #include "capi/bare_layer.hpp"
@@ -98,6 +99,36 @@ TEST_CASE("bare layer: a forward that its cache has no room for, or with odd seq
   CHECK(none == nullptr);
 }
 
+TEST_CASE("bare layer: a cache that no memory can hold is refused, one that this machine cannot hold is lack of memory",
+          "[capi]") {
+  minimoe_moe_cache* none = nullptr;
+  BareLayer wide(R"({"model":{"d_model":1,"moe":{"num_experts":2,"top_k":2,"d_expert":1048576}}})");
+  MUST_FAIL(MINIMOE_E_INVALID_ARGUMENT, "max_tokens is 16777216, for which this layer needs ",
+            minimoe_moe_cache_create(wide.layer, 16777216, &none, err));
+  MUST_FAIL(MINIMOE_E_INVALID_ARGUMENT, "more than 2^31 - 1 assignments",
+            minimoe_moe_cache_create(
+                BareLayer(R"({"model":{"d_model":1,"moe":{"num_experts":256,"top_k":128,"d_expert":1}}})").layer,
+                16777216, &none, err));
+
+  struct Room {
+    static void* none(void*, std::size_t size, std::size_t alignment) {
+      return size < 1 << 24 ? std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment) : nullptr;
+    }
+    static void free(void*, void* memory, std::size_t, std::size_t) { std::free(memory); }
+  };
+  minimoe_options options;
+  MUST(minimoe_options_init(&options, sizeof(options), err));
+  options.num_threads = 1;
+  options.allocate = &Room::none;
+  options.deallocate = &Room::free;
+  minimoe_moe_layer* layer = nullptr;
+  const std::string small = R"({"model":{"d_model":4,"moe":{"num_experts":2,"d_expert":4}}})";
+  MUST(minimoe_moe_layer_create(small.data(), small.size(), &options, &layer, err));
+  MUST_FAIL(MINIMOE_E_OUT_OF_MEMORY, " bytes", minimoe_moe_cache_create(layer, 1 << 20, &none, err));
+  minimoe_moe_layer_free(layer);
+  CHECK(none == nullptr);
+}
+
 TEST_CASE("bare layer: the room for an output is asked for before anything is computed", "[capi]") {
   Pass pass;
   pass.out_cap = 71;
@@ -136,7 +167,7 @@ TEST_CASE("bare layer: a refused backward consumes nothing and adds to no gradie
   pass.out.assign(pass.out.size(), 7.0f);
   pass.needed = 99;
   const Pass reference;  // for its inputs
-  for (const double scale : {-1.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL}) {
+  for (const double scale : {-1.0, std::numeric_limits<double>::quiet_NaN(), HUGE_VAL, 1e7}) {
     pass.balance_scale = scale;
     MUST_FAIL(MINIMOE_E_INVALID_ARGUMENT, "balance_scale is", pass.backward(err));
   }

@@ -90,7 +90,7 @@ typedef int32_t minimoe_status;
 typedef struct minimoe_error {
   int32_t code;       /**< the status that the call returned */
   int32_t reserved;   /**< 0 */
-  char message[1024]; /**< UTF-8, NUL-terminated, cut at a character when too long */
+  char message[1024]; /**< UTF-8, NUL-terminated, shortened in its middle when too long */
 } minimoe_error;
 
 /** @name Handles
@@ -148,13 +148,16 @@ MINIMOE_API minimoe_status minimoe_build_info(char *buf, size_t buf_cap, size_t 
 /** @} */
 
 /** Gives `size` bytes aligned to `alignment` (a power of two, at most 64), or NULL. Called only by a thread that is
- * inside a call on a handle made with it, never by two at once for one handle unless they read side by side. */
+ * inside a call on a handle made with it, or on a trainer or cache of such a handle. Several threads may be in it at
+ * once: calls that read run side by side, and `_free` runs beside any call. Must not call the library. */
 typedef void *(*minimoe_allocate_fn)(void *user_data, size_t size, size_t alignment);
 
-/** Takes back what minimoe_allocate_fn gave, with the same size and alignment. Also called by `_free`. */
+/** Takes back what minimoe_allocate_fn gave, with the same size and alignment. Also called by `_free`; several threads
+ * may be in it at once. */
 typedef void (*minimoe_deallocate_fn)(void *user_data, void *memory, size_t size, size_t alignment);
 
-/** Receives a line without a line feed; `message` is valid during the call. Must not call the handle it tells of. */
+/** Receives a line without a line feed; `message` is valid during the call. Must not call the handle it tells of, nor
+ * throw. A line for which there is no memory is left out. */
 typedef void (*minimoe_log_fn)(void *user_data, int32_t level, const char *message);
 
 /** Called once, by the `_free` that ends the last use of the borrowed data. */
@@ -238,7 +241,8 @@ MINIMOE_API minimoe_status minimoe_dataset_open(const char *json, size_t json_le
 MINIMOE_API minimoe_status minimoe_dataset_create(const char *json, size_t json_len, const minimoe_options *options,
                                                   minimoe_dataset **out, minimoe_error *err);
 
-/** Appends tokens to a dataset of minimoe_dataset_create. Every token must be in 0..vocab_size-1.
+/** Appends tokens to a dataset of minimoe_dataset_create. Every token must be in 0..vocab_size-1. Training windows are
+ * drawn from all tokens, so one of the same seed and index may be another afterwards.
  * @param classes each token's class (an index into class_names), exactly when the dataset has class names. */
 MINIMOE_API minimoe_status minimoe_dataset_append_i32(minimoe_dataset *dataset, const int32_t *tokens,
                                                       size_t num_tokens, const uint8_t *classes, size_t num_classes,
@@ -331,7 +335,8 @@ typedef struct minimoe_tensor_view {
  * minimoe_dataset_fit_config). */
 MINIMOE_API minimoe_status minimoe_model_create(const char *json, size_t json_len, const minimoe_options *options,
                                                 minimoe_model **out, minimoe_error *err);
-/** A model from a file of minimoe_model_save or minimoe_trainer_save. */
+/** A model from a file of minimoe_model_save or minimoe_trainer_save. MINIMOE_E_CORRUPT_FILE, before anything is
+ * allocated for it, when the file cannot hold the model that it names. */
 MINIMOE_API minimoe_status minimoe_model_load(const char *path, const minimoe_options *options, minimoe_model **out,
                                               minimoe_error *err);
 /** Adds an owner. */
@@ -347,8 +352,8 @@ MINIMOE_API minimoe_status minimoe_model_config(const minimoe_model *model, char
 MINIMOE_API minimoe_status minimoe_model_info(const minimoe_model *model, char *buf, size_t buf_cap, size_t *buf_needed,
                                               minimoe_error *err);
 
-/** Logits of every position. @param tokens [B * seq_len] @param valid [B * seq_len], 0 marks padding (on the right of a
- * sequence); count 0: none @param values receives [B * seq_len, V]. */
+/** Logits of every position. @param tokens [B * seq_len], at most 2^24 @param valid [B * seq_len], 0 marks padding (on
+ * the right of a sequence); count 0: none @param values receives [B * seq_len, V]. */
 MINIMOE_API minimoe_status minimoe_model_forward(const minimoe_model *model, const int32_t *tokens, size_t num_tokens,
                                                  const uint8_t *valid, size_t num_valid, size_t seq_len, float *values,
                                                  size_t values_cap, size_t *values_needed, minimoe_error *err);
@@ -475,8 +480,8 @@ MINIMOE_API minimoe_status minimoe_trainer_evaluate(minimoe_trainer *trainer, co
 MINIMOE_API minimoe_status minimoe_trainer_routing(const minimoe_trainer *trainer, int32_t source, char *buf,
                                                    size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
-/** Loads of the experts of MoE layer `layer` (0 is the first): E counts, summed over the micro-batches.
- * @param source MINIMOE_ROUTING_ */
+/** Loads of the experts of MoE layer `layer` (0 is the first): E counts, summed over the micro-batches. 0 before the
+ * first step; MINIMOE_E_INVALID_ARGUMENT before the first evaluation. @param source MINIMOE_ROUTING_ */
 MINIMOE_API minimoe_status minimoe_trainer_expert_loads(const minimoe_trainer *trainer, int32_t source, size_t layer,
                                                         int64_t *counts, size_t counts_cap, size_t *counts_needed,
                                                         minimoe_error *err);
@@ -569,7 +574,8 @@ MINIMOE_API minimoe_status minimoe_moe_layer_infer(const minimoe_moe_layer *laye
                                                    size_t values_cap, size_t *values_needed, minimoe_error *err);
 
 /** Room for what one forward of at most `max_tokens` (1..2^24) tokens leaves for its backward. Several caches make
- * several forwards before their backwards possible. Keeps its layer alive. */
+ * several forwards before their backwards possible. Keeps its layer alive. MINIMOE_E_INVALID_ARGUMENT for more than an
+ * address space holds, MINIMOE_E_OUT_OF_MEMORY for more than there is. */
 MINIMOE_API minimoe_status minimoe_moe_cache_create(minimoe_moe_layer *layer, size_t max_tokens,
                                                     minimoe_moe_cache **out, minimoe_error *err);
 /** Frees a cache. NULL is fine. */
@@ -587,7 +593,7 @@ MINIMOE_API minimoe_status minimoe_moe_layer_forward(const minimoe_moe_layer *la
 /** Adds to the parameters' gradients and gives that of x. Once for each forward: it consumes the cache's activations;
  * the routing decisions stay readable.
  * @param x what forward was given (the cache keeps no copy) @param d_y [T, D] gradient of y @param balance_scale factor
- * on the configured aux_loss_coef and z_loss_coef, finite, 0 or more: 1 for a plain loss, 1/A with A micro-batches, 0
+ * on the configured aux_loss_coef and z_loss_coef, 0..1e6: 1 for a plain loss, 1/A with A micro-batches, 0
  * for no balance losses @param values receives d_x [T, D]; must overlap neither x nor d_y.
  * @return MINIMOE_E_NON_FINITE when x or d_y of a valid token is NaN or infinite; nothing was added or consumed */
 MINIMOE_API minimoe_status minimoe_moe_layer_backward(minimoe_moe_layer *layer, minimoe_moe_cache *cache,

@@ -122,11 +122,13 @@ inline void check_apart(const char* function, const char* a_name, const void* a,
           a_name, " and ", b_name, " overlap");
 }
 
+inline constexpr std::size_t kMostStructSize = 4096;
+
 /// Whether some version of a struct that begins with struct_size can have this size: later ones stay far below the
 /// most, and none ends inside a member, of which half would be read.
 inline bool is_struct_size(std::size_t size) {
-  constexpr std::size_t kStep = 8, kMost = 4096;
-  return size >= kStep && size <= kMost && size % kStep == 0;
+  constexpr std::size_t kStep = 8;
+  return size >= kStep && size <= kMostStructSize && size % kStep == 0;
 }
 
 /// Writes an output struct that begins with struct_size: at most `size` bytes of it, the caller's rest zeroed.
@@ -142,6 +144,9 @@ void write_struct(void* to, std::size_t size, Struct value) {
 template <class Struct>
 void check_struct(const char* function, const char* parameter, Struct* to, std::size_t size) {
   check_pointer(function, parameter, to);
+  require(size <= kMostStructSize, function, ": ", parameter, "_size is ", size,
+          ", which is that of one struct, not of the array: ", sizeof(Struct), " with this library, at most ",
+          kMostStructSize);
   require(is_struct_size(size), function, ": ", parameter, "_size is ", size, ", expected sizeof(*", parameter,
           "): ", sizeof(Struct), " with this library");
 }

@@ -29,7 +29,8 @@
  * When the capacity is less, nothing is written and the result is MINIMOE_E_BUFFER_TOO_SMALL, so a call with capacity 0
  * asks for the size. A `needed` pointer may be NULL. Texts are UTF-8; a text output counts its final NUL, the length of
  * a text input (json_len, text_len) does not: strlen, not what `needed` said. Float arrays are contiguous, row-major,
- * and aligned as their type asks. A parameter that ends in _size is that of one struct, sizeof(minimoe_step_metrics).
+ * and aligned as their type asks. A parameter that ends in _size is that of one struct, sizeof(minimoe_step_metrics),
+ * not of an array of them; more than 4096 is MINIMOE_E_INVALID_ARGUMENT.
  *
  * Configurations are JSON: larger than 1 MiB, deeper than 32, a duplicate or unknown key, a wrong type or a value out
  * of range is MINIMOE_E_INVALID_ARGUMENT, with the path of the key and what is allowed, before anything is allocated

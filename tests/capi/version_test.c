@@ -91,6 +91,22 @@ static void metrics_of_other_versions(minimoe_trainer *trainer) {
   CHECK(is_filled(older, 2 * old_size, sizeof older, 0xee));
 }
 
+/* A stride that no struct will ever have is the size of an array. */
+static void sizes_of_arrays(minimoe_trainer *trainer, const minimoe_model *model) {
+  minimoe_step_metrics metrics[64];
+  minimoe_evaluation evaluations[200];
+  minimoe_tensor_view views[80];
+  memset(metrics, 0xee, sizeof metrics);
+  CHECK(minimoe_trainer_steps(trainer, 2, NULL, metrics, sizeof metrics, 64, NULL, &err) == MINIMOE_E_INVALID_ARGUMENT);
+  CHECK(strstr(err.message, "metrics_size is 5120, which is that of one struct, not of the array") != NULL);
+  CHECK(is_filled(metrics, 0, sizeof metrics, 0xee));
+  CHECK(minimoe_trainer_evaluate(trainer, "val", 0, NULL, evaluations, sizeof evaluations, &err) ==
+        MINIMOE_E_INVALID_ARGUMENT);
+  CHECK(strstr(err.message, "evaluation_size is 6400, which is that of one struct, not of the array") != NULL);
+  CHECK(minimoe_model_parameter_view(model, "head.weight", views, sizeof views, &err) == MINIMOE_E_INVALID_ARGUMENT);
+  CHECK(strstr(err.message, "view_size is 5120, which is that of one struct, not of the array") != NULL);
+}
+
 static void view_of_other_versions(const minimoe_model *model) {
   newer_view newer;
   memset(&newer, 0xee, sizeof newer);
@@ -119,6 +135,7 @@ int main(void) {
   OK(minimoe_model_create(kConfig, strlen(kConfig), &options, &model, &err));
   OK(minimoe_trainer_create(model, dataset, kConfig, strlen(kConfig), &trainer, &err));
   metrics_of_other_versions(trainer);
+  sizes_of_arrays(trainer, model);
   view_of_other_versions(model);
   minimoe_trainer_free(trainer);
   minimoe_model_free(model);

@@ -20,6 +20,18 @@ std::vector<std::string> choices_of(const std::string& type) {
   return choices;
 }
 
+std::string plain_type(const std::string& type) { return type.substr(0, type.find_first_of(": ")); }
+
+class PlainFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_opts(const CLI::Option* option) const override {
+    std::string text = CLI::Formatter::make_option_opts(option);
+    const std::string type = option->get_type_name();
+    const std::size_t at = text.find(type);
+    return type.empty() || at == std::string::npos ? text : text.replace(at, type.size(), plain_type(type));
+  }
+};
+
 OptionText describe(const CLI::Option& option) {
   OptionText text;
   for (const std::string& name : option.get_snames()) text.names.push_back("-" + name);
@@ -30,7 +42,7 @@ OptionText describe(const CLI::Option& option) {
   if (text.is_positional) {
     text.value = option.get_name();
   } else if (option.get_items_expected_max() > 0) {
-    text.value = type.substr(0, type.find_first_of(": "));
+    text.value = plain_type(type);
   }
   text.group = option.get_group();
   text.help = option.get_description();
@@ -54,6 +66,12 @@ std::vector<CommandText> describe_commands(const CLI::App& program) {
   }
   return commands;
 }
+
+std::string choice_type(const char* name, const std::vector<std::string>& choices) {
+  return choices.empty() ? name : std::string(name) + ":{" + joined(choices, ",") + "}";
+}
+
+std::shared_ptr<CLI::FormatterBase> plain_formatter() { return std::make_shared<PlainFormatter>(); }
 
 std::string joined(const std::vector<std::string>& words, const char* separator) {
   std::string text;

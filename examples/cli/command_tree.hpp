@@ -3,6 +3,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,12 @@ struct CommandText {
 CommandText describe(const CLI::App& command);
 /// The commands of `program` that are not hidden.
 std::vector<CommandText> describe_commands(const CLI::App& program);
+
+/// A type name that tells completions and manual which words an option takes: NAME:{cosine,constant}.
+std::string choice_type(const char* name, const std::vector<std::string>& choices);
+
+/// Writes --help with the first word of each type name: INT, not INT:INT in [0 - 256].
+std::shared_ptr<CLI::FormatterBase> plain_formatter();
 
 /// "a b c"
 std::string joined(const std::vector<std::string>& words, const char* separator = " ");

@@ -246,7 +246,8 @@ Json ConfigOptions::resolve_over(const Json& base) const {
 }
 
 void ExecFlags::add_to(CLI::App& command) {
-  command.add_option("--threads", threads_, "0: one per core; changes the speed, never a bit of the result")
+  command
+      .add_option("--threads", threads_, "at most 256; 0: one per core; changes the speed, never a bit of the result")
       ->check(CLI::Range(0, 256))
       ->group("Computing");
   command.add_option("--isa", isa_, "vector instructions: auto, avx512, avx2, sse4, scalar")->group("Computing");

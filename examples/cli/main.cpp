@@ -4,7 +4,10 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <new>
+#include <string>
+#include <vector>
 
 #include "command.hpp"
 #include "command_tree.hpp"
@@ -89,6 +92,8 @@ int explain_parse_error(CLI::App& program, const CLI::ParseError& error) {
     return fail(kBadInput, "no command; see minimoe --help");
   }
   const std::string message = error.what();
+  const std::size_t missing = message.find(": 1 required ");
+  if (missing != std::string::npos) return fail(kBadInput, message.substr(0, missing) + ": its value is missing");
   const std::size_t twice = message.find(": At Most 1 required");
   if (twice != std::string::npos) return fail(kBadInput, message.substr(0, twice) + " is given more than once");
   return fail(kBadInput, message);
@@ -108,10 +113,22 @@ ExitCode exit_code_of(minimoe_status status) {
   }
 }
 
+// `minimoe help train` is `minimoe train --help`. From the last word to the first, as CLI11 wants them.
+std::vector<std::string> words_of(int argc, char** argv, const CLI::App& program) {
+  std::vector<std::string> words(std::make_reverse_iterator(argv + argc), std::make_reverse_iterator(argv + 1));
+  if (words.empty() || words.back() != "help") return words;
+  words.pop_back();
+  const auto is_it = [&](const CLI::App* command) { return command->get_name() == words.back(); };
+  // An unknown command stays alone, and is refused as one.
+  if (words.empty() || !program.get_subcommands(is_it).empty()) words.insert(words.begin(), "--help");
+  return words;
+}
+
 int run(int argc, char** argv) {
   CLI::App program("Train, watch and compare small Mixture-of-Experts language models on a CPU.", "minimoe");
   program.set_version_flag("--version", "minimoe " + capi::version_string());
   program.require_subcommand(1);
+  program.formatter(plain_formatter());
   program.get_formatter()->column_width(34);
   program.footer(kExitCodeHelp);
   Action action;
@@ -130,7 +147,7 @@ int run(int argc, char** argv) {
     if (!is_utf8(argv[i])) return fail(kBadInput, "argument " + std::to_string(i) + " is not valid UTF-8");
   }
   try {
-    program.parse(argc, argv);
+    program.parse(words_of(argc, argv, program));
   } catch (const CLI::Success& asked_for_text) {
     return program.exit(asked_for_text);
   } catch (const CLI::ParseError& error) {

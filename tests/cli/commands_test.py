@@ -14,10 +14,22 @@ class Help(ProgramTest):
             self.assertIn(command, out)
             said = self.succeed(command, "--help").stdout
             self.assertIn("Usage", said)
-            self.assertNotRegex(said, r"\d{5}\]")  # bounds that mean nothing to a reader
+            self.assertNotRegex(said, r"[A-Z]:[A-Z{]| in \[|\d{5}\]")  # INT:INT in [0 - 256], TEXT:{lab,mid}
         for code in range(4):
             self.assertRegex(out, rf"(?m)^  {code}  ")
         self.assertRegex(self.succeed("--version").stdout, r"^minimoe \d+\.\d+\.\d+\n$")
+
+    def test_the_word_help_is_the_option(self):
+        self.assertEqual(self.succeed("help").stdout, self.succeed("--help").stdout)
+        self.assertEqual(self.succeed("help", "train").stdout, self.succeed("train", "--help").stdout)
+        done = self.call("help", "trian")
+        self.assertEqual([done.returncode, done.stdout], [2, ""])
+        self.assertIn("unknown command 'trian'; did you mean 'train'?", done.stderr)
+
+    def test_a_value_left_out_is_said_in_words(self):
+        for words in (["train", "--threads"], ["bench", "--size"], ["train", "--schedule"]):
+            done = self.call(*words)
+            self.assertEqual([done.returncode, done.stderr], [2, f"minimoe: error: {words[1]}: its value is missing\n"])
 
 
 class Config(ProgramTest):

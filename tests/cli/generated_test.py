@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""program: completions and the manual page. Usage: generated_test.py PROGRAM"""
+"""program: completions, the manual page and the table of keys. Usage: generated_test.py PROGRAM"""
 import pathlib
 import re
 import shutil
 import subprocess
 
 from program import ProgramTest, main
+import program
 
-CLI = pathlib.Path(__file__).resolve().parents[2] / "examples" / "cli"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLI = ROOT / "examples" / "cli"
 FILES = {"bash": "minimoe.bash", "zsh": "_minimoe", "fish": "minimoe.fish"}
 
 
@@ -30,6 +32,14 @@ class Generated(ProgramTest):
                          "minimoe manual > examples/cli/minimoe.1")
 
     def test_every_option_of_every_command_is_there(self):
+    def test_the_table_of_keys_is_current(self):
+        done = subprocess.run([sys.executable, ROOT / "docs" / "make_configuration.py", program.PROGRAM, "--check"],
+                              capture_output=True, text=True)
+        self.assertEqual([done.returncode, done.stdout, done.stderr], [0, "configuration.md is current\n", ""])
+        page = (ROOT / "docs" / "configuration.md").read_text()
+        for key in self.json_of("config", "--keys", "--json"):
+            self.assertIn(f"\n| `{key['key']}` | ", page)
+
         commands = self.commands()
         self.assertIn("--top-k", commands["train"])
         self.assertIn("doctor", commands)

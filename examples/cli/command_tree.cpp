@@ -7,7 +7,7 @@ namespace cli {
 
 namespace {
 
-// CLI11 writes a set of allowed values into the type name: TEXT:{lab,mid}.
+// CLI11 writes a set of allowed values into the type name, TEXT:{lab,mid}, and choice_type does.
 std::vector<std::string> choices_of(const std::string& type) {
   std::vector<std::string> choices;
   const std::size_t open = type.find('{'), close = type.find('}');

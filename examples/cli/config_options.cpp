@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "command_tree.hpp"
 #include "config_file.hpp"
 #include "exit_codes.hpp"
 #include "nearest.hpp"
@@ -93,15 +94,30 @@ constexpr IsaName kIsaNames[] = {{"auto", MINIMOE_INSTRUCTIONS_AUTO},
                                  {"sse4", MINIMOE_INSTRUCTIONS_SSE4},
                                  {"scalar", MINIMOE_INSTRUCTIONS_SCALAR}};
 
-std::vector<std::string> split_list(const std::string& text) {
+// Takes a progress bar off a terminal first.
+void print_warning(void*, std::int32_t, const char* message) {
+  std::fprintf(stderr, "%sminimoe: warning: %s\n", isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "", message);
+}
+
+std::vector<std::string> split_list(const std::string& text, const std::string& separator = ",") {
   std::vector<std::string> parts;
   std::size_t begin = 0;
   for (;;) {
-    const std::size_t comma = text.find(',', begin);
-    parts.push_back(text.substr(begin, comma - begin));
-    if (comma == std::string::npos) return parts;
-    begin = comma + 1;
+    const std::size_t end = text.find(separator, begin);
+    parts.push_back(text.substr(begin, end - begin));
+    if (end == std::string::npos) return parts;
+    begin = end + separator.size();
   }
+}
+
+// The library describes such a key as "cosine | constant", or "a list of: en | es".
+std::vector<std::string> choices_of_key(const std::string& key) {
+  for (const ConfigKey& k : known_keys()) {
+    if (k.key != key || k.type.find(" | ") == std::string::npos) continue;
+    const std::size_t colon = k.type.find(": ");
+    return split_list(colon == std::string::npos ? k.type : k.type.substr(colon + 2), " | ");
+  }
+  return {};
 }
 
 // What is no JSON scalar stays text, and the library says which type it wants.
@@ -165,7 +181,8 @@ void ConfigOptions::add_to(CLI::App& command, ConfigScope scope) {
     } else {
       const bool is_list = spec.kind == kList || spec.kind == kTextList;
       value.option = command.add_option(spec.flag, value.text, spec.help);
-      value.option->type_name(is_list ? "LIST" : spec.kind == kText ? "NAME" : "NUMBER");
+      const char* type = is_list ? "LIST" : spec.kind == kText ? "NAME" : "NUMBER";
+      value.option->type_name(choice_type(type, choices_of_key(spec.key)));
     }
     value.option->group(spec.group);
   }
@@ -250,7 +267,11 @@ void ExecFlags::add_to(CLI::App& command) {
       .add_option("--threads", threads_, "at most 256; 0: one per core; changes the speed, never a bit of the result")
       ->check(CLI::Range(0, 256))
       ->group("Computing");
-  command.add_option("--isa", isa_, "vector instructions: auto, avx512, avx2, sse4, scalar")->group("Computing");
+  std::vector<std::string> isa_names;
+  for (const IsaName& name : kIsaNames) isa_names.push_back(name.name);
+  command.add_option("--isa", isa_, "vector instructions: auto, avx512, avx2, sse4, scalar")
+      ->type_name(choice_type("NAME", isa_names))
+      ->group("Computing");
 }
 
 capi::Options ExecFlags::options() const {

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "command.hpp"
+#include "command_tree.hpp"
 #include "config_options.hpp"
 #include "evaluation.hpp"
 #include "exit_codes.hpp"
@@ -137,6 +138,7 @@ void add_corpus_command(CLI::App& program, Action& action) {
       ->add_option("--split", o->split,
                    "print sentences (of a file: windows) of train, val, held-out-verbs or held-out-combinations; "
                    "--index, --count or --classes alone mean val")
+      ->type_name(choice_type("NAME", {"train", "val", "held-out-verbs", "held-out-combinations"}))
       ->group("Sentences");
   const CLI::Option* index = command->add_option("--index", o->index, "the first (default 0)")->group("Sentences");
   const CLI::Option* count = command->add_option("--count", o->count, "how many (default 1)")

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "command.hpp"
+#include "command_tree.hpp"
 #include "config_options.hpp"
 #include "evaluation.hpp"
 #include "exit_codes.hpp"
@@ -80,7 +81,8 @@ void add_eval_command(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("eval", "Loss, perplexity, entropy floor, probes and expert loads of a run");
   command->add_option("run", o->run, "run directory or checkpoint file")->required();
-  command->add_option("--split", o->split, "val, held-out-verbs, held-out-combinations (default: all there are)");
+  command->add_option("--split", o->split, "val, held-out-verbs, held-out-combinations (default: all there are)")
+      ->type_name(choice_type("NAME", {"val", "held-out-verbs", "held-out-combinations"}));
   command->add_option("--corpus", o->corpus, "evaluate on this instead of the run's data");
   command->add_option("--eval-windows", o->size.max_windows, "windows of a split; 0: all (default)");
   command->add_option("--max-probes", o->size.max_probes, "questions of a split (default 500)");

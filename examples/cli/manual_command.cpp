@@ -31,7 +31,10 @@ std::string entry(const OptionText& option) {
     if (!option.value.empty()) text += " \\fI" + roff(option.value) + "\\fR";
   }
   text += "\n" + roff(option.help);
-  if (!option.choices.empty()) text += " (" + roff(joined(option.choices, ", ")) + ")";
+  const auto is_told = [&](const std::string& word) { return option.help.find(word) != std::string::npos; };
+  if (!std::all_of(option.choices.begin(), option.choices.end(), is_told)) {
+    text += " (" + roff(joined(option.choices, ", ")) + ")";
+  }
   return text + "\n";
 }
 

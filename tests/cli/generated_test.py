@@ -4,9 +4,10 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 
-from program import ProgramTest, main
 import program
+from program import ProgramTest, main
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CLI = ROOT / "examples" / "cli"
@@ -31,7 +32,6 @@ class Generated(ProgramTest):
         self.assertEqual(self.succeed("manual").stdout, (CLI / "minimoe.1").read_text(),
                          "minimoe manual > examples/cli/minimoe.1")
 
-    def test_every_option_of_every_command_is_there(self):
     def test_the_table_of_keys_is_current(self):
         done = subprocess.run([sys.executable, ROOT / "docs" / "make_configuration.py", program.PROGRAM, "--check"],
                               capture_output=True, text=True)
@@ -40,6 +40,7 @@ class Generated(ProgramTest):
         for key in self.json_of("config", "--keys", "--json"):
             self.assertIn(f"\n| `{key['key']}` | ", page)
 
+    def test_every_option_of_every_command_is_there(self):
         commands = self.commands()
         self.assertIn("--top-k", commands["train"])
         self.assertIn("doctor", commands)
@@ -73,6 +74,24 @@ class Generated(ProgramTest):
         self.assertEqual(self.complete("minimoe", "train", "--config", "=", "te"), ["text.txt"])
         self.assertEqual(self.complete("minimoe", "bench", "--size", "l"), ["lab"])
         self.assertEqual(self.complete("minimoe", "completions", "f"), ["fish"])
+
+    def test_what_has_few_values_is_completed_with_these_and_not_with_files(self):
+        few = {"--schedule": "constant cosine", "--languages": "en es", "--drop-priority": "position probability",
+               "--aux-loss-scope": "micro_batch sequence global_batch", "--preset": "gpt2 llama",
+               "--gate-order": "auto softmax_topk_renorm softmax_topk topk_softmax sigmoid_topk_renorm",
+               "--format": "auto text conllu tokens", "--isa": "auto avx512 avx2 sse4 scalar"}
+        lists = [("train", option, words.split()) for option, words in few.items()]
+        lists += [("eval", "--split", ["val", "held-out-verbs", "held-out-combinations"]),
+                  ("corpus", "--split", ["train", "val", "held-out-verbs", "held-out-combinations"])]
+        fish, zsh = (self.succeed("completions", shell).stdout for shell in ("fish", "zsh"))
+        for command, option, words in lists:
+            self.assertEqual(self.complete("minimoe", command, option, ""), words, option)
+            line = next(line for line in fish.splitlines()
+                        if f"_from {command}'" in line and f" -l {option[2:]} " in line)
+            self.assertIn(f" -x -a '{' '.join(words)}' ", line)
+            block = re.search(rf"(?ms)^    {command}\)\n(.*?) ;;", zsh)[1]
+            self.assertRegex(block, rf"{option}=[^\n]*:\({' '.join(words)}\)'")
+        self.assertIn("text.txt", self.complete("minimoe", "train", "--corpus", ""))
 
     def test_other_shells_and_man_accept_what_is_theirs(self):
         checks = [(["zsh", "-n"], "completions/_minimoe"), (["fish", "--no-execute"], "completions/minimoe.fish"),

@@ -17,6 +17,11 @@ namespace {
 
 constexpr std::size_t kMaxMetricsBytes = std::size_t{1} << 32;
 
+Json without_name(Json corpus) {
+  if (corpus.is_object()) corpus.erase("name");
+  return corpus;
+}
+
 }  // namespace
 
 void make_directories(const fs::path& path) {
@@ -63,9 +68,9 @@ void RunDirectory::remove() {
   fs::remove(path_, error);  // fails when something else is in it, which is none of ours
 }
 
-std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& corpus) {
+std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& config, const Json& corpus) {
   const Json before = Json::parse(read_whole_file(this->corpus(), kMaxMetricsBytes), nullptr, false);
-  if (before != corpus) {
+  if (without_name(before) != without_name(corpus)) {
     throw BadInput("--resume: the data is " + json_text(corpus) + ", but " + this->corpus().string() + " says " +
                    json_text(before));
   }
@@ -84,6 +89,10 @@ std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& corpus) {
     begin = end + 1;
   }
   if (begin != text.size()) write_file_atomically(metrics(), text.substr(0, begin));
+  std::error_code error;
+  const bool is_known = fs::exists(this->config(), error) &&
+                        Json::parse(read_whole_file(this->config(), kMaxMetricsBytes), nullptr, false) == config;
+  if (!is_known) write_file_atomically(this->config(), json_text(config, 2) + "\n");
   open_metrics("a");
   return lines;
 }

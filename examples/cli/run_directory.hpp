@@ -35,9 +35,10 @@ class RunDirectory {
   /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
   /// The first call that touches anything. @throws BadInput.
   void begin(const Json& config, const Json& corpus);
-  /// Cuts metrics.jsonl back to `step` lines and continues it. @return those lines. @throws BadInput when the lines
-  /// 1 .. step are not there, or when the data is no longer what the run began with.
-  std::vector<Json> resume(std::int64_t step, const Json& corpus);
+  /// Cuts metrics.jsonl back to `step` lines and continues it; config.json becomes `config`, in which the data may be
+  /// in another place. @return those lines. @throws BadInput when the lines 1 .. step are not there, or when the data
+  /// is no longer what the run began with; the name of its file is its place.
+  std::vector<Json> resume(std::int64_t step, const Json& config, const Json& corpus);
 
   /// Removes the files of a run, and the directory when nothing else is in it. @throws BadInput.
   void remove();

@@ -9,9 +9,6 @@
 
 namespace cli {
 
-namespace {
-
-// A relative path is from where the run was started.
 capi::Dataset open_data(const Json& config, bool is_of_the_run) {
   try {
     return capi::Dataset::open(json_text(config));
@@ -20,8 +17,6 @@ capi::Dataset open_data(const Json& config, bool is_of_the_run) {
     throw BadInput(std::string("the run's data: ") + failure.what() + "; --corpus FILE tells where it is");
   }
 }
-
-}  // namespace
 
 OpenedRun open_run(const std::string& run, const std::string& corpus, const capi::Options& options) {
   namespace fs = std::filesystem;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A finished or stopped run, opened again by `eval` and `sample`.
+// A finished or stopped run, opened again by `eval`, `sample` and `train --resume`.
 #pragma once
 
 #include "json_text.hpp"
 #include "library.hpp"
 
 namespace cli {
+
+/// The data of a run's configuration. @param is_of_the_run whether nobody said where it is now: then a file that is not
+/// there is refused with the remedy. A relative path is from where the program is started.
+capi::Dataset open_data(const Json& config, bool is_of_the_run);
 
 struct OpenedRun {
   std::string checkpoint;

@@ -9,6 +9,7 @@
 #include "config_options.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
+#include "run_reader.hpp"
 #include "training_run.hpp"
 
 namespace cli {
@@ -44,7 +45,7 @@ double baseline_loss(const std::string& text) {
   return result.at("val_loss");
 }
 
-// A resumed run is one run: everything but the place comes from its checkpoint.
+// A resumed run is one run: everything but the place, and that of its data, comes from its checkpoint.
 Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
   Json saved = Json::parse(capi::checkpoint_info(checkpoint)).at("config");
   if (!o.config.given()) return saved;
@@ -52,10 +53,11 @@ Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
   const std::map<std::string, Json> before = dotted_leaves(saved), now = dotted_leaves(wanted);
   for (const auto& [key, value] : now) {
     const auto found = before.find(key);
-    if (found == before.end() || found->second == value) continue;
+    if (found == before.end() || found->second == value || key == "data.corpus") continue;
     throw BadInput("--resume: " + key + " is " + json_text(found->second) + " in " + checkpoint + " and " +
                    json_text(value) + " in the options; a resumed run keeps its configuration");
   }
+  saved["data"]["corpus"] = now.at("data.corpus");
   return saved;
 }
 
@@ -88,7 +90,7 @@ RunRequest prepare(const TrainOptions& o) {
   if (!o.resume) {
     refuse_existing_outputs(directory, o.force, "use --force to replace it, --resume to continue it, or another --out");
   }
-  const capi::Dataset dataset = capi::Dataset::open(json_text(config));
+  const capi::Dataset dataset = open_data(config, o.resume && !o.config.given("data.corpus"));
   config = Json::parse(dataset.fit_config(json_text(config)));
   require_validation_window(dataset, config);
   const capi::Options options = o.exec.options();
@@ -142,7 +144,9 @@ void add_train_command(CLI::App& program, Action& action) {
   const auto natural = sane_range(std::int64_t{0}, std::int64_t{1} << 40);
   command->add_option("--out", o->out, "run directory (default runs/moe-seedN or runs/dense-seedN)")->group("Run");
   command->add_flag("--force", o->force, "replace an existing run")->group("Run");
-  command->add_flag("--resume", o->resume, "continue the run in --out, bit for bit")->group("Run");
+  command
+      ->add_flag("--resume", o->resume, "continue the run in --out, bit for bit; --corpus tells where its data is now")
+      ->group("Run");
   command->add_option("--log-interval", o->log_interval, "steps between log lines (default 200)")
       ->check(positive)
       ->group("Run");

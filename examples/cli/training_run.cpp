@@ -33,7 +33,7 @@ void TrainingRun::begin() {
     files_.begin(request_.config, corpus);
     return;
   }
-  for (const Json& line : files_.resume(trainer_.step(), corpus)) take(line);
+  for (const Json& line : files_.resume(trainer_.step(), request_.config, corpus)) take(line);
 }
 
 void TrainingRun::take(const Json& line) {

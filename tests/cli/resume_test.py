@@ -141,6 +141,22 @@ class Resume(ProgramTest):
         self.refuse_resume("--out=run", "--num-experts=8", said=["model.moe.num_experts", "4", "8"])
         self.succeed("train", "--resume", "--out=run", *tiny(6))  # the same again is no change
 
+    def test_resume_finds_data_that_was_moved(self):
+        self.succeed("train", *tiny(6), "--out=whole")
+        self.succeed("train", *tiny(6), "--stop-at=3", "--out=run")
+        (self.dir / "elsewhere").mkdir()
+        (self.dir / "text.txt").rename(self.dir / "elsewhere/book.txt")
+        self.refuse_resume("--out=run", said=["text.txt", "--corpus FILE tells where it is"])
+        (self.dir / "other.txt").write_text(program.some_text(5000))
+        self.refuse_resume("--out=run", "--corpus=other.txt", said=["corpus.json", "sha256"])
+        self.refuse_resume("--out=run", "--corpus=elsewhere/book.txt", "--seed=1", said=["train.seed"])
+        self.succeed("train", "--resume", "--out=run", "--corpus=elsewhere/book.txt", "--stop-at=5")
+        self.succeed("train", "--resume", "--out=run")  # from now on it is there
+        self.assertEqual(without_times(self.metrics("run")), without_times(self.metrics("whole")))
+        config = json.loads((self.dir / "run/config.json").read_text())
+        self.assertEqual(config["data"]["corpus"], "elsewhere/book.txt")
+        self.assertIn("val", self.json_of("eval", "run", "--json")["splits"])
+
     def test_resume_refuses_what_is_no_stopped_run(self):
         self.succeed("train", *tiny(6), "--stop-at=3", "--out=run")
         self.refuse_resume(said=["--out"])

@@ -71,6 +71,11 @@ MoELayer<T>& MiniGPT<T>::moe_layer(std::size_t i) {
 }
 
 template <class T>
+const MoELayer<T>& MiniGPT<T>::moe_layer(std::size_t i) const {
+  return *blocks_[config_.moe_layers.at(i)].moe();
+}
+
+template <class T>
 void MiniGPT<T>::check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const {
   const std::size_t num_tokens = batch.batch_size * batch.seq_len;
   require(batch.tokens.size() == num_tokens, where, ": tokens is ", shape_string(batch.tokens.shape()),
@@ -91,7 +96,7 @@ template <class T>
 void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, ModelCache<T>& cache) const {
   check_batch("minigpt.forward", batch, cache);
   const std::size_t num_tokens = batch.batch_size * batch.seq_len;
-  const RoutingContext context{batch.valid, batch.seq_len, training};
+  const RoutingContext context{batch.valid, batch.seq_len, training, batch.dropless};
 
   View<T, 2> x_TD = cache.embedded_TD.rows(0, num_tokens);
   token_embedding_forward<T>(exec, x_TD, batch.tokens, token_embedding_.value);
@@ -125,7 +130,7 @@ void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::i
   require(scale.balance.empty() || scale.balance.size() == num_moe_layers(), "minigpt.backward: ", scale.balance.size(),
           " balance terms, expected one for each of ", num_moe_layers(), " MoE layers, or none");
   const std::size_t num_tokens = batch.batch_size * batch.seq_len;
-  const RoutingContext context{batch.valid, batch.seq_len, true};
+  const RoutingContext context{batch.valid, batch.seq_len, true, batch.dropless};
   const auto block_input = [&](std::size_t layer) {
     return (layer == 0 ? cache.embedded_TD : cache.blocks[layer - 1].out_TD).rows(0, num_tokens);
   };

@@ -196,7 +196,8 @@ void MoELayer<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, const RoutingCon
   count_routing(stats, cache);
   stats.aux_loss = aux_loss_forward(cache, stats, config_, context.seq_len);
 
-  const double factor = context.training ? config_.capacity_factor : config_.eval_capacity_factor;
+  double factor = context.training ? config_.capacity_factor : config_.eval_capacity_factor;
+  if (context.dropless) factor = 0;
   const std::size_t capacity = expert_capacity(factor, cache.num_valid, config_.top_k, config_.num_experts);
   const std::array<std::size_t, 1> shape_E{config_.num_experts};
   stats.num_dropped = drop_over_capacity(cache, {stats.dropped.data(), shape_E}, {stats.load.data(), shape_E}, capacity,

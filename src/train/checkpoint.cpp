@@ -72,8 +72,9 @@ void require_moments(const SafetensorsFile& file) {
   if (!any) corrupt(file, "a saved model, without the optimizer's moments; only what a trainer saved can be resumed");
 }
 
+/// @param fits whether the file's tensors are those of `model` all the same.
 void check_same_run(const SafetensorsFile& file, const RunConfig& stored, const ModelConfig& model,
-                    const TrainConfig& train) {
+                    const TrainConfig& train, bool fits) {
   RunConfig current = stored;
   current.model = model;
   current.train = train;
@@ -83,7 +84,28 @@ void check_same_run(const SafetensorsFile& file, const RunConfig& stored, const 
     message += concat(message.empty() ? "" : "; ", difference.key, ": ", difference.left, " in the checkpoint, ",
                       difference.right, " here");
   }
-  require(message.empty(), file.path(), ": the run differs: ", message);
+  if (message.empty()) return;
+  throw Error(fits ? ErrorCode::kInvalidArgument : ErrorCode::kShape,
+              concat(file.path(), ": the run differs: ", message));
+}
+
+/// A file that says it is of this very model, and has other tensors, is damaged.
+bool is_said_to_fit(const SafetensorsFile& file, const ModelConfig& model) {
+  if (file.metadata().count(kConfigKey) == 0) return false;
+  const RunConfig stored = read_config(file);
+  RunConfig current = stored;
+  current.model = model;
+  return compare_configs(stored, current).empty();
+}
+
+void read_model_tensors(const SafetensorsFile& file, const ModelConfig& model, const std::vector<TensorToRead>& targets,
+                        const std::string& ignored_prefix = {}) {
+  try {
+    read_tensors(file, targets, ignored_prefix);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kShape || !is_said_to_fit(file, model)) throw;
+    throw Error(ErrorCode::kCorruptFile, error.what());
+  }
 }
 
 template <class T>
@@ -160,7 +182,7 @@ std::int64_t Checkpoint::step() const { return read_state(*file_).step; }
 
 template <class T>
 void Checkpoint::load_weights(MiniGPT<T>& model) const {
-  read_tensors(*file_, model_targets(model), kOptimizerPrefix);
+  read_model_tensors(*file_, model.config(), model_targets(model), kOptimizerPrefix);
 }
 
 RunConfig read_checkpoint_config(const std::string& path) { return Checkpoint(path).config(); }
@@ -181,16 +203,17 @@ void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& t
     corrupt(file, concat(kStateKey, ".seed is ", stored.seed, ", train.seed of its configuration ", config.train.seed));
   }
   require_moments(file);
-  check_same_run(file, config, model.config(), trainer.config());
+  std::vector<TensorToRead> targets = model_targets(model);
+  const bool fits = tensor_misfits(file, targets, kOptimizerPrefix).empty();
+  check_same_run(file, config, model.config(), trainer.config(), fits);
 
   typename Trainer<T>::State& state = trainer.state();
-  std::vector<TensorToRead> targets = model_targets(model);
   for (std::size_t i = 0; i < state.weights.size(); ++i) {
     const ParameterRef<T>& p = state.weights[i];
     targets.push_back({kMoment1Prefix + p.name, kTensorType<T>, p.shape, state.moment1[i].data()});
     targets.push_back({kMoment2Prefix + p.name, kTensorType<T>, p.shape, state.moment2[i].data()});
   }
-  read_tensors(file, targets);
+  read_model_tensors(file, model.config(), targets);
   state.step = stored.step;
 }
 

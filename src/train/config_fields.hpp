@@ -77,6 +77,7 @@ void visit_moe_fields(Visitor& v, Config& c) {
   v.flag("bias_balancing", m.bias_balancing, "balance by an expert bias that moves the choice only");
   v.real("bias_update_rate", m.bias_update_rate, {0, 1e3}, "step of the expert bias");
   v.flag("bias_centering", m.bias_centering, "subtract the mean from each update of the expert bias");
+  v.flag("bias_guard", m.bias_guard, "warn once when bias balancing begins on a saturated router");
   v.real("capacity_factor", m.capacity_factor, {0, 1e6}, "slots an expert in training; 0: dropless");
   v.real("eval_capacity_factor", m.eval_capacity_factor, {0, 1e6}, "slots an expert in evaluation; 0: dropless");
   v.choice("drop_priority", m.drop_priority, kPriorityNames, "who keeps its slot over capacity");

@@ -218,8 +218,8 @@ void SafetensorsFile::read(const Entry& entry, void* data) const {
   read_bytes(entry.begin, data, entry.end - entry.begin, "tensor " + in_quotes(entry.name));
 }
 
-void read_tensors(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
-                  const std::string& ignored_prefix) {
+std::string tensor_misfits(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
+                           const std::string& ignored_prefix) {
   MessageList wrong;
   std::set<std::string> wanted;
   for (const TensorToRead& target : targets) {
@@ -236,7 +236,13 @@ void read_tensors(const SafetensorsFile& file, const std::vector<TensorToRead>& 
     const bool ignored = !ignored_prefix.empty() && entry.name.rfind(ignored_prefix, 0) == 0;
     if (!ignored && !wanted.count(entry.name)) wrong.add(in_quotes(entry.name) + " is not a tensor of the model");
   }
-  if (!wrong.empty()) throw Error(ErrorCode::kCorruptFile, concat(file.path(), ": ", wrong.text()));
+  return wrong.text();
+}
+
+void read_tensors(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
+                  const std::string& ignored_prefix) {
+  const std::string misfits = tensor_misfits(file, targets, ignored_prefix);
+  if (!misfits.empty()) throw Error(ErrorCode::kShape, concat(file.path(), ": ", misfits));
   for (const TensorToRead& target : targets) file.read(*file.find(target.name), target.data);
 }
 

@@ -83,10 +83,14 @@ struct TensorToRead {
   void* data = nullptr;
 };
 
-/// Fills every target. Nothing is touched unless the file has each with its type and shape, and no tensor beside them
-/// and those whose name begins with `ignored_prefix` (empty: none).
-/// @throws Error(kCorruptFile) naming the missing, extra and misshapen tensors (at most ten). Only an Error(kIo), from
-/// a disk that fails while being read, leaves targets half filled.
+/// What keeps the file from filling `targets`: the missing, extra and misshapen tensors (at most ten named). Empty when
+/// it has each with its type and shape, and no tensor beside them and those whose name begins with `ignored_prefix`
+/// (empty: none).
+std::string tensor_misfits(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
+                           const std::string& ignored_prefix = {});
+/// Fills every target; nothing is touched when there are misfits.
+/// @throws Error(kShape) with tensor_misfits. Only an Error(kIo), from a disk that fails while being read, leaves
+/// targets half filled.
 void read_tensors(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
                   const std::string& ignored_prefix = {});
 

@@ -31,9 +31,7 @@ void TrainBatches::fill(std::int64_t step, std::size_t micro, std::size_t batch_
 }
 
 EvalBatches::EvalBatches(const TokenSource& source, Split split, std::size_t seq_len, std::uint64_t max_windows)
-    : source_(source), split_(split), num_windows_(source.num_eval_windows(split, seq_len)) {
-  require(num_windows_ > 0, "eval_batches: ", source.name(), " has no ", split_name(split), " window of ", seq_len + 1,
-          " tokens");
+    : source_(source), split_(split), num_windows_(require_eval_windows(source, split, seq_len)) {
   if (max_windows > 0) num_windows_ = std::min(num_windows_, max_windows);
 }
 

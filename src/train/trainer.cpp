@@ -8,9 +8,17 @@
 #include "minimoe/moe/balance_loss.hpp"
 #include "minimoe/moe/bias_balancer.hpp"
 #include "minimoe/ops/adamw.hpp"
+#include "train/bias_guard.hpp"
+#include "train/router_gradient.hpp"
+#include "train/step_buffers.hpp"
 
 namespace minimoe {
 namespace {
+
+// What a backward pass differentiates: the factors of the parts of the loss.
+struct LossWeights {
+  double main = 1, aux = 0, z = 0;
+};
 
 // Every problem of both and of their agreement.
 std::vector<std::string> all_problems(const ModelConfig& model, const TrainConfig& train) {
@@ -21,31 +29,6 @@ std::vector<std::string> all_problems(const ModelConfig& model, const TrainConfi
   }
   return found;
 }
-
-// Every buffer of a training step. Gradients and moments are flat, in registry order, so that their sizes follow from
-// the number of parameters alone.
-template <class T>
-struct StepBuffers {
-  View<T, 1> gradients, moment1, moment2;
-  ModelCache<T> cache;
-  View<std::int32_t, 2> tokens, targets;  // [A, B * S]
-  View<std::uint8_t, 2> valid;
-  View<std::int32_t, 1> window;  // [S + 1]
-
-  void plan_optimizer(Arena& arena, std::size_t num_parameters) {
-    gradients = arena.take<T, 1>({num_parameters});
-    moment1 = arena.take<T, 1>({num_parameters});
-    moment2 = arena.take<T, 1>({num_parameters});
-  }
-  void plan_activations(Arena& arena, const ModelConfig& model, const TrainConfig& train, int num_threads) {
-    cache.plan(arena, model, train.batch_size, train.seq_len, num_threads, true);
-    const std::size_t num_tokens = train.batch_size * train.seq_len;
-    tokens = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
-    targets = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
-    valid = arena.take<std::uint8_t, 2>({train.accumulation_steps, num_tokens});
-    window = arena.take<std::int32_t, 1>({train.seq_len + 1});
-  }
-};
 
 }  // namespace
 
@@ -65,9 +48,11 @@ struct Trainer<T>::Impl {
   std::vector<std::int64_t> tokens_of;     // valid tokens of each micro-batch
   LossScale scale;
   double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
+  const char* where = "trainer.train_step";
+  BiasGuard guard;
 
   Impl(MiniGPT<T>& m, const TrainConfig& c, const BatchSource& b, Exec& e, MemoryResource* resource)
-      : model(m), config(c), batches(b), exec(e), arena(resource) {
+      : model(m), config(c), batches(b), exec(e), arena(resource), guard(m.config()) {
     require_no_problems(all_problems(model.config(), config));
     const std::size_t num_parameters = model_cost(model.config(), config.seq_len).total_parameters;
     arena.build([&](Arena& a) {
@@ -148,7 +133,7 @@ struct Trainer<T>::Impl {
   }
 
   void begin_micro_batch(const StepControl& control, std::size_t micro) const {
-    throw_if_cancelled(control.cancel, "trainer.train_step");
+    throw_if_cancelled(control.cancel, where);
     if (control.on_micro_batch) control.on_micro_batch(micro);
   }
 
@@ -170,14 +155,14 @@ struct Trainer<T>::Impl {
 
   // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both
   // are means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
-  void set_balance(std::int64_t num_tokens, std::int64_t num_sequences) {
+  void set_balance(const LossWeights& weights, std::int64_t num_tokens, std::int64_t num_sequences) {
     double share = 1.0 / static_cast<double>(step_routing.size());
     if (per_micro_batch()) share /= static_cast<double>(config.accumulation_steps);
     for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
       BalanceGradient& balance = scale.balance[layer];
       balance = BalanceGradient{};
-      balance.aux_coef = moe().aux_loss_coef * share;
-      balance.z_coef = moe().z_loss_coef * share;
+      balance.aux_coef = weights.aux * share;
+      balance.z_coef = weights.z * share;
       if (per_micro_batch()) continue;
       balance.num_tokens = num_tokens;
       balance.num_sequences = num_sequences;
@@ -226,7 +211,7 @@ struct Trainer<T>::Impl {
   }
 
   [[noreturn]] void fail_non_finite(const std::string& what) const {
-    throw Error(ErrorCode::kNonFinite, concat("trainer.train_step: step ", state.step + 1, ": ", what,
+    throw Error(ErrorCode::kNonFinite, concat(where, ": step ", state.step + 1, ": ", what,
                                               "; weights, moments and step count are as before the step"));
   }
 
@@ -268,7 +253,7 @@ struct Trainer<T>::Impl {
     }
   }
 
-  void compute_gradients(const StepControl& control) {
+  void compute_gradients(const StepControl& control, const LossWeights& weights) {
     std::int64_t num_tokens = 0;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
       fill(batches, state.step, micro, micro);
@@ -276,7 +261,7 @@ struct Trainer<T>::Impl {
     }
     const std::int64_t num_targets = count_targets();
     const std::int64_t num_sequences = count_sequences(0, config.accumulation_steps);
-    require(num_targets > 0, "trainer.train_step: step ", state.step + 1, " has no target to learn from");
+    require(num_targets > 0, where, ": step ", state.step + 1, " has no target to learn from");
 
     std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
     for (RoutingStats& stats : step_routing) stats.reset(moe().num_experts);
@@ -285,9 +270,9 @@ struct Trainer<T>::Impl {
     if (!step_routing.empty()) {
       if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1)
         count_global_load(control);
-      set_balance(num_tokens, num_sequences);
+      set_balance(weights, num_tokens, num_sequences);
     }
-    scale.cross_entropy = 1.0 / static_cast<double>(num_targets);
+    scale.cross_entropy = weights.main / static_cast<double>(num_targets);
 
     double loss_sum = 0;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
@@ -305,6 +290,20 @@ struct Trainer<T>::Impl {
     metrics.num_tokens = num_tokens;
     set_balance_metrics(num_sequences);
     metrics.total_loss = metrics.loss + moe().aux_loss_coef * metrics.aux_loss + moe().z_loss_coef * metrics.z_loss;
+  }
+
+  void compute_gradients_or_fail(const StepControl& control, const LossWeights& weights) {
+    try {
+      compute_gradients(control, weights);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kNonFinite || std::string_view(error.what()).starts_with("trainer.")) throw;
+      fail_non_finite(error.what());
+    }
+  }
+
+  std::vector<RouterGradient> router_gradients_of(const StepControl& control, const LossWeights& weights) {
+    compute_gradients_or_fail(control, weights);
+    return router_gradients(state.weights, model.config().moe_layers);
   }
 };
 
@@ -338,20 +337,46 @@ const std::vector<RoutingStats>& Trainer<T>::routing() const {
 template <class T>
 const StepMetrics& Trainer<T>::train_step(const StepControl& control) {
   Impl& impl = *impl_;
-  try {
-    impl.compute_gradients(control);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kNonFinite || std::string_view(error.what()).starts_with("trainer.")) throw;
-    impl.fail_non_finite(error.what());
-  }
+  impl.compute_gradients_or_fail(control, {1, impl.moe().aux_loss_coef, impl.moe().z_loss_coef});
   impl.metrics.gradient_norm = impl.gradient_norm();
   impl.metrics.learning_rate = learning_rate_at(impl.config, impl.state.step + 1);
   throw_if_cancelled(control.cancel, "trainer.train_step");
+  impl.guard.observe(impl.state.step + 1, impl.step_routing);  // the last that can fail
   impl.update_weights();
   impl.update_biases();
   impl.routing.swap(impl.step_routing);
   impl.metrics.step = ++impl.state.step;
   return impl.metrics;
+}
+
+template <class T>
+std::vector<RouterInterference> Trainer<T>::interference(const StepControl& control) {
+  Impl& impl = *impl_;
+  if (impl.step_routing.empty()) return {};
+  // Everything else that a pass writes is scratch, which the next step fills again.
+  struct Restore {
+    Impl& impl;
+    StepMetrics metrics;
+    ~Restore() {
+      impl.metrics = metrics;
+      impl.where = "trainer.train_step";
+    }
+  } const restore{impl, impl.metrics};
+  impl.where = "trainer.interference";
+  // The gradient of a later layer's aux loss reaches earlier routers, so that of each loss needs a backward of its own.
+  const std::vector<RouterGradient> main = impl.router_gradients_of(control, {1, 0, 0});
+  const std::vector<RouterGradient> aux = impl.router_gradients_of(control, {0, 1, 0});
+  std::vector<RouterInterference> found;
+  for (std::size_t layer = 0; layer < main.size(); ++layer) {
+    found.push_back(
+        compare_gradients(impl.model.config().moe_layers[layer], main[layer], aux[layer], impl.moe().aux_loss_coef));
+  }
+  return found;
+}
+
+template <class T>
+const std::string& Trainer<T>::bias_warning() const {
+  return impl_->guard.warning();
 }
 
 template <class T>

@@ -30,7 +30,7 @@ std::uint64_t minimoe_test::largest_allocation() { return largest.load(std::memo
 void minimoe_test::reset_largest_allocation() { largest.store(0, std::memory_order_relaxed); }
 
 // The array and nothrow forms of the standard library end in these; those of AddressSanitizer do not, and it wants the
-// nothrow form that Catch2 uses to come from here when its delete does.
+// nothrow forms that Catch2 and the library use to come from here when their delete does.
 void* operator new(std::size_t size) { return counted(size, 1); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   try {
@@ -41,6 +41,13 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
 }
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return counted(size, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  try {
+    return counted(size, static_cast<std::size_t>(alignment));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
 }
 void operator delete(void* p) noexcept { std::free(p); }
 void operator delete(void* p, std::size_t) noexcept { std::free(p); }

@@ -149,10 +149,12 @@ TEST_CASE("checkpoint: a run that differs where the tensors or the windows would
                         ": the run differs: model.num_heads: 2 in the checkpoint, 4 here; model.norm_eps: 1e-05 in the "
                         "checkpoint, 1e-06 here; model.moe.top_k: 2 in the checkpoint, 3 here; train.seed: 36000 in "
                         "the checkpoint, 9 here"));
-  CHECK(has(resume_with([](RunConfig& run) { run.train.batch_size = 2; }), "train.batch_size: 3 in"));
+  CHECK(has(resume_with([](RunConfig& run) { run.train.batch_size = 2; }), "1 " + path + ": the run differs: train."));
   CHECK(has(resume_with([](RunConfig& run) { run.train.seq_len = 5; }), "train.seq_len: 6 in"));
   CHECK(has(resume_with([](RunConfig& run) { run.train.accumulation_steps = 2; }), "train.accumulation_steps: 1 in"));
-  CHECK(has(resume_with([](RunConfig& run) { run.model.moe_layers = {}; }), "model.moe.layers: [1] in"));
+  CHECK(has(resume_with([](RunConfig& run) { run.model.norm_eps = 1e-6; }), "1 " + path + ": the run differs: model."));
+  const std::string dense = resume_with([](RunConfig& run) { run.model.moe_layers = {}; });
+  CHECK(has(dense, "8 " + path + ": the run differs: model.moe.layers: [1] in"));
   CHECK(resume_with([](RunConfig& run) { run.train.steps = 77; }) == "(accepted)");
 }
 
@@ -171,7 +173,7 @@ TEST_CASE("checkpoint: weights that do not fit the model are all named, and the 
   const std::string before = toy.everything();
   const std::string error = error_of([&] { load_weights(path, toy.model); });
   INFO(error);
-  CHECK(has(error, "4 " + path + ": token_embedding.weight is F32 [11, 8], expected F32 [12, 8]"));
+  CHECK(has(error, "8 " + path + ": token_embedding.weight is F32 [11, 8], expected F32 [12, 8]"));
   CHECK(has(error, "blocks.0.moe.router.weight is missing"));
   CHECK(has(error, " more"));
   CHECK(error.size() < 1024);
@@ -196,12 +198,32 @@ TEST_CASE("checkpoint: weights load from a file without optimizer or configurati
             "no minimoe.state in its metadata: not a checkpoint of minimoe"));
   CHECK(has(error_of([&] { read_checkpoint_config(directory.file("w")); }), "no minimoe.config"));
   CHECK(has(error_of([&] { resume_checkpoint(directory.file("m"), toy.model, toy.trainer); }),
-            "optimizer.moment2.head.weight is missing"));
+            "4 " + directory.file("m") + ": optimizer.moment2.head.weight is missing"));
   CHECK(has(error_of([&] { resume_checkpoint(directory.file("s"), toy.model, toy.trainer); }),
             "a saved model, without the optimizer's moments"));
   CHECK(toy.everything() == before);
   load_weights(directory.file("w"), toy.model);
   CHECK(all_values(toy.model) == all_values(saved.model));
+}
+
+TEST_CASE("checkpoint: a file that lacks tensors of its own configuration is damaged, one of another model is not",
+          "[checkpoint]") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("c"), damaged = directory.file("d"), foreign = directory.file("f");
+  Toy<float> saved(toy_run(), 1);
+  save_checkpoint(path, saved.run, saved.model, saved.trainer);
+  rewrite(path, damaged, {}, "head.weight");
+  rewrite(path, foreign, {{"minimoe.config", ""}}, "head.weight");
+  Toy<float> toy;
+  const std::string before = toy.everything();
+  CHECK(has(error_of([&] { load_weights(damaged, toy.model); }), "4 " + damaged + ": head.weight is missing"));
+  CHECK(has(error_of([&] { resume_checkpoint(damaged, toy.model, toy.trainer); }), "4 " + damaged + ": head.weight"));
+  CHECK(has(error_of([&] { load_weights(foreign, toy.model); }), "8 " + foreign + ": head.weight is missing"));
+  const std::string whole = read_file(path);
+  write_file(damaged, whole.substr(0, whole.size() - 1));
+  CHECK(has(error_of([&] { load_weights(damaged, toy.model); }), "4 " + damaged));
+  CHECK(has(error_of([&] { resume_checkpoint(damaged, toy.model, toy.trainer); }), "4 " + damaged));
+  CHECK(toy.everything() == before);
 }
 
 TEST_CASE("checkpoint: a configuration of no model, or of one that the file cannot hold, is a corrupt file",

@@ -72,4 +72,9 @@ class TokenSource {
   virtual std::size_t memory_bytes() const = 0;
 };
 
+/// The splits that have evaluation windows of some length.
+std::vector<Split> evaluation_splits(const TokenSource& source);
+/// source.num_eval_windows, at least 1. @throws Error(kInvalidArgument), naming those splits when `split` is not one.
+std::uint64_t require_eval_windows(const TokenSource& source, Split split, std::size_t seq_len);
+
 }  // namespace minimoe

@@ -46,6 +46,7 @@ class Block {
                 BlockCache<T>& cache, BlockScratch<T>& scratch, View<T, 2> d_branch_TD, const BalanceGradient& balance);
 
   MoELayer<T>* moe() { return moe_.get(); }
+  const MoELayer<T>* moe() const { return moe_.get(); }
 
  private:
   Norm<T> norm1_, norm2_;

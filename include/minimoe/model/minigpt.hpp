@@ -15,6 +15,7 @@ struct TokenBatch {
   View<const std::uint8_t, 1> valid;   ///< [B * S], 0 = padding on the right; absent: none
   std::size_t batch_size = 0;          ///< B
   std::size_t seq_len = 0;             ///< S <= max_seq_len
+  bool dropless = false;               ///< forward as if the MoE layers had no capacity limit
 };
 
 /// Activations and scratch of one forward/backward pair; owned by the caller and planned once for the largest batch.
@@ -65,6 +66,7 @@ class MiniGPT {
   std::size_t num_moe_layers() const { return config_.moe_layers.size(); }
   /// The i-th MoE layer, in block order.
   MoELayer<T>& moe_layer(std::size_t i);
+  const MoELayer<T>& moe_layer(std::size_t i) const;
 
  private:
   void check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const;

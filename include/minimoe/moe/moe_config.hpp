@@ -52,7 +52,8 @@ struct MoEConfig {
   double z_loss_coef = 0;          ///< router z-loss coefficient, >= 0
   bool bias_balancing = false;     ///< aux-loss-free balancing: update expert_bias once an optimizer step
   double bias_update_rate = 1e-3;  ///< u in b_i += u * sign(mean(c) - c_i), >= 0
-  bool bias_centering = false;     ///< subtract the mean of the step from the update; never changes who is chosen
+  bool bias_guard = true;       ///< warn once when bias balancing begins on a router whose gate mass is on few experts
+  bool bias_centering = false;  ///< subtract the mean of the step from the update; never changes who is chosen
 
   double capacity_factor = 0;       ///< training; 0: dropless
   double eval_capacity_factor = 0;  ///< evaluation and inference; 0: dropless

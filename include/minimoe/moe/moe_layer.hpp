@@ -12,6 +12,7 @@ struct RoutingContext {
   View<const std::uint8_t, 1> valid = {};  ///< [T], 0 = padding (not routed: output 0, gradient 0); absent: all valid
   std::size_t seq_len = 0;                 ///< tokens a sequence, T = B * seq_len; needed for AuxLossScope::kSequence
   bool training = false;                   ///< chooses capacity_factor or eval_capacity_factor
+  bool dropless = false;                   ///< lifts the capacity, whichever it is: no assignment is dropped
 };
 
 /// What the balance losses contribute to one backward call. Coefficients are effective: aux_loss_coef and z_loss_coef
@@ -80,6 +81,8 @@ class MoELayer {
                 const BalanceGradient& balance);
 
   View<T, 1> expert_bias() { return expert_bias_.value; }
+  /// The experts' parameters, for src/moe/experts.hpp.
+  ExpertWeights<T> expert_weights() const;
 
  private:
   MoEConfig config_;
@@ -89,7 +92,6 @@ class MoELayer {
   Parameter<T, 2> b_up_proj_, b_down_proj_;
   std::vector<FeedForward<T>> shared_;  // empty or one
 
-  ExpertWeights<T> expert_weights() const;
   void check_call(const char* where, In<T, 2> x, const RoutingContext& context, const MoECache<T>& cache) const;
   void forward_shared(Exec& exec, View<T, 2> y, In<T, 2> x, MoECache<T>& cache) const;
   void backward_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x_ND, MoECache<T>& cache);

@@ -52,14 +52,14 @@ RunConfig read_checkpoint_config(const std::string& path);
 /// Completed optimizer steps of a checkpoint.
 std::int64_t read_checkpoint_step(const std::string& path);
 
-/// Reads weights and buffers into `model`. @throws Error(kCorruptFile) listing every missing, extra or misshapen
-/// tensor; the model is then unchanged.
+/// Reads weights and buffers into `model`. @throws Error(kShape) listing the missing, extra and misshapen tensors of a
+/// file of another model; Error(kCorruptFile) for one that says it is of this very model. The model is then unchanged.
 template <class T>
 void load_weights(const std::string& path, MiniGPT<T>& model);
 /// Reads everything; training goes on bit for bit as if it had not stopped.
 /// @throws Error(kInvalidArgument) naming the keys of the model, or train.{seed, batch_size, seq_len,
-/// accumulation_steps}, that differ from the checkpoint's; Error(kCorruptFile) as load_weights. Both leave model and
-/// trainer unchanged; only a disk that fails while being read (kIo) does not.
+/// accumulation_steps}, that differ from the checkpoint's, Error(kShape) when its tensors do too; Error(kCorruptFile)
+/// as load_weights. All leave model and trainer unchanged; only a disk that fails while being read (kIo) does not.
 template <class T>
 void resume_checkpoint(const std::string& path, MiniGPT<T>& model, Trainer<T>& trainer);
 

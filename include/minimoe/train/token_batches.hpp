@@ -23,7 +23,8 @@ class TrainBatches final : public BatchSource {
 /// The evaluation windows of a split, in order; rows past the last window are padding.
 class EvalBatches final : public BatchSource {
  public:
-  /// @param max_windows 0: all. @throws Error(kInvalidArgument) when the split has no window of seq_len.
+  /// @param max_windows 0: all. @throws Error(kInvalidArgument) when the split has no window of seq_len, naming those
+  /// that there are when it has none of any length.
   EvalBatches(const TokenSource& source, Split split, std::size_t seq_len, std::uint64_t max_windows);
   std::uint64_t num_windows() const { return num_windows_; }
   std::int64_t num_batches(std::size_t batch_size) const;

@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "minimoe/core/cancel.hpp"
 #include "minimoe/model/minigpt.hpp"
@@ -52,6 +54,16 @@ struct EvalResult {
   std::vector<RoutingStats> routing;  ///< per MoE layer, over the whole evaluation
 };
 
+/// How the balance loss pulls at one router: the gradients of the main loss and of the aux loss with respect to its
+/// weight and bias, taken together.
+struct RouterInterference {
+  std::size_t block = 0;
+  double main_norm = 0;                ///< of d loss
+  double aux_norm = 0;                 ///< of d aux_loss, unscaled: the mean over MoE layers, as StepMetrics has it
+  std::optional<double> scaled_ratio;  ///< aux_loss_coef * aux_norm / main_norm; none when main_norm is 0
+  std::optional<double> cosine;        ///< -1: the two pull apart; none when one of them is 0
+};
+
 /// Bytes that a trainer and its model take from the memory resource.
 struct MemoryEstimate {
   std::size_t parameters = 0, gradients = 0, moments = 0, activations = 0, workspace = 0;
@@ -74,6 +86,13 @@ class Trainer {
   const StepMetrics& train_step(const StepControl& control = {});
   /// Counts per MoE layer of the last completed step, summed over its micro-batches.
   const std::vector<RoutingStats>& routing() const;
+
+  /// One entry an MoE layer, for the batch of the next step, by two forward and backward passes. No state changes: the
+  /// next step gives the same bits as without. @throws as train_step.
+  std::vector<RouterInterference> interference(const StepControl& control = {});
+  /// With moe.bias_guard: one sentence when bias balancing began on a router whose gate mass was on few experts (then
+  /// counts become even and gate weights do not). Empty before that is known, and when all is well.
+  const std::string& bias_warning() const;
 
   /// Mean loss over `count` batches of [B, S] that `batches` gives for steps 0 .. count - 1; no state changes.
   /// @throws Error(kCancelled) between batches.

@@ -15,9 +15,7 @@ namespace {
 
 std::string info(const TokenSource& source) {
   std::vector<std::string> splits;
-  for (const Split split : {Split::kVal, Split::kHeldOutVerbs, Split::kHeldOutCombinations}) {
-    if (source.num_eval_windows(split, 1) > 0) splits.push_back(split_name(split));
-  }
+  for (const Split split : evaluation_splits(source)) splits.push_back(split_name(split));
   JsonWriter out;
   out.begin('{').raw_member("name", json_of(source.name(), BadUtf8::kReplace));  // a file's name need not be UTF-8
   out.member("sha256", source.sha256()).member("vocab_size", source.vocab_size());

@@ -6,17 +6,10 @@
 #include "cancel.hpp"
 #include "core/json_writer.hpp"
 #include "dataset.hpp"
+#include "forward_arguments.hpp"
 #include "json_options.hpp"
-#include "model.hpp"
 
 namespace minimoe::capi {
-namespace {
-
-struct ForwardArguments {
-  std::span<const std::int32_t> tokens;
-  std::span<const std::uint8_t> valid;
-  std::size_t seq_len;
-};
 
 void check_forward(const char* where, const ForwardArguments& a, const ModelConfig& config) {
   const std::size_t num_tokens = a.tokens.size();
@@ -34,11 +27,9 @@ void check_forward(const char* where, const ForwardArguments& a, const ModelConf
   }
 }
 
-void forward(const minimoe_model& model, const ForwardArguments& a, const Output<float>& out) {
-  const std::size_t num_tokens = a.tokens.size(), vocab_size = model.config.model.vocab_size;
-  out.reserve(num_tokens * vocab_size);
-  if (num_tokens == 0) return out.set_needed(0);
-  const auto work = model.workspaces.lend();
+WorkspacePool<ModelWorkspace>::Loan forward(const minimoe_model& model, const ForwardArguments& a) {
+  const std::size_t num_tokens = a.tokens.size();
+  auto work = model.workspaces.lend();
   TokenBatch batch;
   batch.tokens = {a.tokens.data(), {num_tokens}};
   if (!a.valid.empty()) batch.valid = {a.valid.data(), {num_tokens}};
@@ -46,7 +37,17 @@ void forward(const minimoe_model& model, const ForwardArguments& a, const Output
   batch.seq_len = a.seq_len;
   work->grow(model.config.model, batch.batch_size, a.seq_len);
   model.model.forward(work->exec, batch, false, work->cache);
-  out.write({work->cache.logits_TV.data(), num_tokens * vocab_size});
+  return work;
+}
+
+namespace {
+
+void write_logits(const minimoe_model& model, const ForwardArguments& a, const Output<float>& out) {
+  const std::size_t count = a.tokens.size() * model.config.model.vocab_size;
+  out.reserve(count);
+  if (count == 0) return out.set_needed(0);
+  const auto work = forward(model, a);
+  out.write({work->cache.logits_TV.data(), count});
 }
 
 SampleOptions parse_sample_options(const char* where, const char* json, std::size_t json_len,
@@ -111,7 +112,7 @@ minimoe_status minimoe_model_forward(const minimoe_model* model, const int32_t* 
                                      input(where, "valid", valid, num_valid), seq_len};
     const Reading<minimoe_model> reading(where, "model", model);
     check_forward(where, arguments, reading->config.model);
-    forward(*reading, arguments, out);
+    write_logits(*reading, arguments, out);
   });
 }
 

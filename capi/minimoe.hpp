@@ -234,14 +234,32 @@ inline std::string config_estimate_memory(std::string_view json, const Options& 
   return detail::text(
       [&](auto... out) { return minimoe_config_estimate_memory(json.data(), json.size(), options.get(), out...); });
 }
+/// Named ways to break a router, with their configurations and texts.
+inline std::string config_breaks() { return detail::text(minimoe_config_breaks); }
 /// {"step", "config"} of a checkpoint or saved model.
 inline std::string checkpoint_info(const std::string& path) {
   const char* c_path = detail::c_text(path, "checkpoint_info: path");
   return detail::text([&](auto... out) { return minimoe_checkpoint_info(c_path, out...); });
 }
+/// Judges the routers of a log: one JSON object a line.
+inline std::string health_check(std::string_view log, std::string_view json = {}) {
+  return detail::text(
+      [&](auto... out) { return minimoe_health_check(log.data(), log.size(), json.data(), json.size(), out...); });
+}
 /// What a load vector says about balance.
 inline std::string load_statistics(Span<const std::int64_t> load, std::size_t top_k) {
   return detail::text([&](auto... out) { return minimoe_load_statistics(load.data(), load.size(), top_k, out...); });
+}
+
+// --------------------------------------------------------------------------------------------- routing laboratory
+
+/// Adopt, never or defer, from the figures of each seed.
+inline std::string compare_verdict(std::string_view json) {
+  return detail::text([&](auto... out) { return minimoe_compare_verdict(json.data(), json.size(), out...); });
+}
+/// findings.md of a comparison, from its manifest.json.
+inline std::string compare_findings(std::string_view manifest) {
+  return detail::text([&](auto... out) { return minimoe_compare_findings(manifest.data(), manifest.size(), out...); });
 }
 
 // --------------------------------------------------------------------------------------------------------- cancel
@@ -421,6 +439,13 @@ class Dataset {
 
 // ---------------------------------------------------------------------------------------------------------- model
 
+/// Of L MoE layers, T tokens and K experts a token; each [L, T, K].
+struct RoutingTrace {
+  std::vector<std::int32_t> experts;  ///< by descending score; -1: padding
+  std::vector<float> weights;
+  std::vector<std::uint8_t> kept;  ///< 0: dropped by capacity
+};
+
 /// A language model. Copies are one model.
 class Model {
  public:
@@ -507,6 +532,39 @@ class Model {
     std::uint64_t generation = 0;
     detail::require_ok([&](minimoe_error* err) { return minimoe_model_generation(handle(), &generation, err); });
     return generation;
+  }
+
+  /// Where every token is sent. @param valid [B * seq_len], 0 marks padding; empty: none
+  RoutingTrace routing_trace(Span<const std::int32_t> tokens, std::size_t seq_len,
+                             Span<const std::uint8_t> valid = {}) const {
+    RoutingTrace trace;
+    detail::fill_growing(trace.experts, [&](std::int32_t* ids, std::size_t ids_cap, std::size_t* needed, auto* err) {
+      trace.weights.resize(ids_cap);
+      trace.kept.resize(ids_cap);
+      return minimoe_model_routing_trace(handle(), tokens.data(), tokens.size(), valid.data(), valid.size(), seq_len,
+                                         ids, ids_cap, needed, trace.weights.data(), ids_cap, nullptr,
+                                         trace.kept.data(), ids_cap, nullptr, err);
+    });
+    return trace;
+  }
+  /// What the experts divide by, as JSON.
+  std::string specialisation(const Dataset& dataset, const std::string& split, std::string_view json = "{}",
+                             const CancelToken* cancel = nullptr) const {
+    const char* c_split = detail::c_text(split, "specialisation: split");
+    return detail::text([&](auto... out) {
+      return minimoe_model_specialisation(handle(), dataset.handle(), c_split, json.data(), json.size(),
+                                          detail::handle_of(cancel), out...);
+    });
+  }
+
+  /// What the capacity limit costs, as JSON.
+  std::string capacity_report(const Dataset& dataset, const std::string& split, std::string_view json = "{}",
+                              const CancelToken* cancel = nullptr) const {
+    const char* c_split = detail::c_text(split, "capacity_report: split");
+    return detail::text([&](auto... out) {
+      return minimoe_model_capacity_report(handle(), dataset.handle(), c_split, json.data(), json.size(),
+                                           detail::handle_of(cancel), out...);
+    });
   }
 
   void save(const std::string& path) const {
@@ -613,6 +671,18 @@ class Trainer {
   std::vector<std::int64_t> expert_loads(std::size_t layer, std::int32_t source = MINIMOE_ROUTING_STEP) const {
     return detail::array<std::int64_t>(
         0, [&](auto... out) { return minimoe_trainer_expert_loads(handle(), source, layer, out...); });
+  }
+
+  /// How the balance loss pulls at each router, for the batch of the next step.
+  std::string interference(const CancelToken* cancel = nullptr) {
+    return detail::text(
+        [&](auto... out) { return minimoe_trainer_interference(handle(), detail::handle_of(cancel), out...); });
+  }
+
+  /// Judges the routers over the steps since the trainer was made or resumed; `json` as in health_check.
+  std::string health(std::string_view json = {}) const {
+    return detail::text(
+        [&](auto... out) { return minimoe_trainer_health(handle(), json.data(), json.size(), out...); });
   }
 
   void save(const std::string& path) const {

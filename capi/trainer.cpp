@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trainer.hpp"
 
+#include <algorithm>
 #include <minimoe/train/checkpoint.hpp>
 
 #include "cancel.hpp"
+#include "train/bias_guard.hpp"
 #include "train/config_difference.hpp"
 #include "train/strict_json.hpp"
 
@@ -65,6 +67,18 @@ struct StepsCall {
   }
 };
 
+// The routing of the step that was just done joins the history.
+void keep_routing(minimoe_trainer& trainer) {
+  trainer.history.add(trainer.trainer.step(), trainer.trainer.routing());
+  const ModelConfig& config = trainer.config.model;
+  if (!config.moe.bias_balancing) return;
+  for (std::size_t layer = 0; layer < config.moe_layers.size(); ++layer) {
+    const auto bias = trainer.model->model.moe_layer(layer).expert_bias();
+    const auto [low, high] = std::minmax_element(bias.data(), bias.data() + bias.size());
+    trainer.history.set_bias_range(layer, *low, *high);
+  }
+}
+
 // `completed` counts on as steps are done, whatever happens after them.
 void train(minimoe_trainer& trainer, const StepsCall& call, const CancelFlag* cancel, std::size_t& completed) {
   const Options& options = trainer.model->options;
@@ -79,8 +93,22 @@ void train(minimoe_trainer& trainer, const StepsCall& call, const CancelFlag* ca
     throw_if_cancelled(cancel, call.where);
     const StepMetrics& metrics = trainer.trainer.train_step(control);
     ++trainer.model->generation;
+    keep_routing(trainer);
     call.write(completed, metrics);
     ++completed;
+    if (trainer.trainer.step() == BiasGuard::kSteps && !trainer.trainer.bias_warning().empty()) {
+      options.log(MINIMOE_LOG_WARNING, "trainer: ", trainer.trainer.bias_warning());
+    }
+  }
+}
+
+// The core knows nothing of function names.
+EvalBatches eval_batches(const char* where, const TokenSource& source, Split split, std::size_t seq_len,
+                         std::uint64_t max_windows) {
+  try {
+    return EvalBatches(source, split, seq_len, max_windows);
+  } catch (const Error& error) {
+    throw Error(error.code(), concat(where, ": ", error.what()));
   }
 }
 
@@ -98,7 +126,8 @@ minimoe_trainer::minimoe_trainer(const char* function, minimoe_model& m, minimoe
       slot(function, m),
       exec(m.options.exec()),
       batches(d.source(), c.train.seed, c.train.accumulation_steps),
-      trainer(m.model, c.train, batches, exec, m.options.resource()) {}
+      trainer(m.model, c.train, batches, exec, m.options.resource()),
+      history(c.model.moe_layers.size(), c.model.moe.num_experts) {}
 
 minimoe_status minimoe_trainer_create(minimoe_model* model, minimoe_dataset* dataset, const char* json, size_t json_len,
                                       minimoe_trainer** out, minimoe_error* err) {
@@ -164,7 +193,7 @@ minimoe_status minimoe_trainer_evaluate(minimoe_trainer* trainer, const char* sp
     const Reading<minimoe_dataset> data(where, "dataset", &*writing->dataset);
     const OptionalCancel token(where, cancel);
     const minimoe::TrainConfig& train = writing->config.train;
-    const minimoe::EvalBatches batches(data->source(), which, train.seq_len, max_windows);
+    const minimoe::EvalBatches batches = eval_batches(where, data->source(), which, train.seq_len, max_windows);
     minimoe::EvalResult result =
         writing->trainer.evaluate(batches, batches.num_batches(train.batch_size), token.flag());
     minimoe_evaluation out{};
@@ -193,6 +222,7 @@ minimoe_status minimoe_trainer_resume(minimoe_trainer* trainer, const char* path
     const Writing<minimoe_model> model(where, "model", &*writing->model);
     ++model->generation;
     minimoe::resume_checkpoint(file, model->model, writing->trainer);
+    writing->history.clear();
     model->options.log(MINIMOE_LOG_INFO, "trainer: read ", file, ", at step ", writing->trainer.step());
   });
 }

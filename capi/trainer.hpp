@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <minimoe/analysis/routing_history.hpp>
 #include <minimoe/train/token_batches.hpp>
 #include <minimoe/train/trainer.hpp>
 
@@ -42,4 +43,5 @@ struct minimoe_trainer : minimoe::capi::Handle {
   const minimoe::TrainBatches batches;
   mutable minimoe::Trainer<float> trainer;             // saving reads its state
   std::vector<minimoe::RoutingStats> evaluation = {};  ///< of the last evaluation
+  minimoe::RoutingHistory history;                     ///< since the trainer was created or resumed
 };

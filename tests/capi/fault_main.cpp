@@ -63,6 +63,9 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return heap_allocate(size, alignof(std::max_align_t));
 }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return heap_allocate(size, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* memory) noexcept { heap_free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { heap_free(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { heap_free(memory); }
@@ -133,6 +136,10 @@ constexpr Part kParts[] = {
           minimoe_trainer_evaluate(l.resumed, "val", 0, nullptr, &evaluation, sizeof(evaluation), &l.error);
       if (status == MINIMOE_OK) l.loss = evaluation.loss;
       return status;
+    },
+    [](Life& l) {
+      char text[512];
+      return minimoe_trainer_interference(l.resumed, nullptr, text, sizeof(text), nullptr, &l.error);
     },
     [](Life& l) {
       return minimoe_model_generate(l.loaded, l.tokens, 3, kGenerate, std::strlen(kGenerate), nullptr, l.generated,

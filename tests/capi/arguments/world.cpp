@@ -29,8 +29,21 @@ World::World(const std::string& where) : directory(where) {
   config = R"({"model": {"vocab_size": 16, "max_seq_len": 16, "num_layers": 2, "d_model": 8, "num_heads": 2, "d_ff": 8,
  "moe": {"layers": [1], "num_experts": 4, "top_k": 2, "d_expert": 8, "bias_balancing": true, "aux_loss_coef": 0}},
  "train": {"steps": 4, "batch_size": 2, "seq_len": 8, "warmup_steps": 0}})";
+  figures_json = R"({"moe_variant": {"val_loss": [1], "cpu_time_s": [1]}, "dense_baseline": {"val_loss": [1],
+      "cpu_time_s": [1]}, "dense_active_matched": {"val_loss": [1]}, "dense_total_matched": {"val_loss": [1]}})";
+  const std::string variant = R"({"params": 1, "active_params": 1, "train_flops_per_token": 1, "d_ff": 1, "spread": {
+      "final_val_loss": {"values": [1]}, "final_val_ppl": {"values": [1]}, "cpu_time_s": {"values": [1]},
+      "experts_dead_count": {"values": [0]}, "experts_cold_count": {"values": [0]},
+      "load_balance_stddev": {"values": [0]}}})";
+  manifest_json = R"({"seeds": [1], "steps": 1, "num_experts": 2, "top_k": 1, "moe_layer_indices": [1],
+      "alpha_aux_loss": 0, "corpus": {"name": "text"}, "config": {"train": {"learning_rate": 1}}, "moe_variant": )" +
+                  variant + R"(, "dense_baseline": )" + variant + R"(, "dense_active_matched": )" + variant +
+                  R"(, "dense_total_matched": )" + variant + "}";
   memory_json = R"({"vocab_size": 16, "val_fraction": 0.25, "class_names": ["even", "odd"]})";
   generate_json = R"({"max_new_tokens": 3, "seed": 1})";
+  analysis_json = R"({"max_windows": 3, "num_permutations": 3, "num_bootstrap": 3, "num_tables": 2, "num_routers": 2,
+      "num_word_shuffles": 2})";
+  capacity_json = R"({"max_windows": 3})";
   file_json = R"({"data": {"corpus": ")" + directory + R"(/text.txt", "format": "text"}})";
   std::ofstream(directory + "/text.txt") << std::string(400, 'a') << "the end";
   parameter = "blocks.1.moe.router.weight";

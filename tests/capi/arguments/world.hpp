@@ -23,7 +23,8 @@ struct World {
   void one_step();
 
   std::string model_file, checkpoint_file, written_file, missing_file, directory;
-  std::string config, file_json, memory_json, generate_json, parameter, layer_parameter;
+  std::string config, file_json, memory_json, generate_json, analysis_json, capacity_json, figures_json, manifest_json;
+  std::string parameter, layer_parameter;
   std::vector<std::int32_t> tokens;
   std::vector<std::uint16_t> tokens_u16;
   std::vector<std::uint8_t> classes, valid, layer_valid;

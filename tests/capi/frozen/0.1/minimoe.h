@@ -29,7 +29,8 @@
  * When the capacity is less, nothing is written and the result is MINIMOE_E_BUFFER_TOO_SMALL, so a call with capacity 0
  * asks for the size. A `needed` pointer may be NULL. Texts are UTF-8; a text output counts its final NUL, the length of
  * a text input (json_len, text_len) does not: strlen, not what `needed` said. Float arrays are contiguous, row-major,
- * and aligned as their type asks. A parameter that ends in _size is that of one struct, sizeof(minimoe_step_metrics).
+ * and aligned as their type asks. A parameter that ends in _size is that of one struct, sizeof(minimoe_step_metrics),
+ * not of an array of them; more than 4096 is MINIMOE_E_INVALID_ARGUMENT.
  *
  * Configurations are JSON: larger than 1 MiB, deeper than 32, a duplicate or unknown key, a wrong type or a value out
  * of range is MINIMOE_E_INVALID_ARGUMENT, with the path of the key and what is allowed, before anything is allocated
@@ -398,8 +399,9 @@ MINIMOE_API minimoe_status minimoe_model_generation(const minimoe_model *model, 
 
 /** Writes weights and configuration as safetensors; an earlier file is replaced only by a complete one. */
 MINIMOE_API minimoe_status minimoe_model_save(const minimoe_model *model, const char *path, minimoe_error *err);
-/** Reads the weights of a file into this model. The names and shapes must be the same; the model is unchanged on
- * failure, unless the disk fails while being read. */
+/** Reads the weights of a file into this model. The names and shapes must be the same: MINIMOE_E_SHAPE for the file of
+ * another model, MINIMOE_E_CORRUPT_FILE for one that is damaged or cut off. The model is unchanged on failure, unless
+ * the disk fails while being read. */
 MINIMOE_API minimoe_status minimoe_model_load_weights(minimoe_model *model, const char *path, minimoe_error *err);
 
 /* -------------------------------------------------------------------------------------------------------- trainer --
@@ -461,8 +463,8 @@ MINIMOE_API minimoe_status minimoe_trainer_steps(minimoe_trainer *trainer, int64
                                                  size_t metrics_size, size_t metrics_cap, size_t *metrics_count,
                                                  minimoe_error *err);
 
-/** Mean loss over the first `max_windows` (0: all) windows of a split, "val" say; trains nothing. Its routing is
- * MINIMOE_ROUTING_EVALUATION afterwards.
+/** Mean loss over the first `max_windows` (0: all) windows of a split, "val" say; trains nothing. The split must be
+ * among the "splits" of minimoe_dataset_info. Its routing is MINIMOE_ROUTING_EVALUATION afterwards.
  * @param cancel NULL, or looked at between batches @param evaluation_size sizeof(minimoe_evaluation) of the caller */
 MINIMOE_API minimoe_status minimoe_trainer_evaluate(minimoe_trainer *trainer, const char *split, uint64_t max_windows,
                                                     minimoe_cancel_token *cancel, minimoe_evaluation *evaluation,
@@ -490,14 +492,132 @@ MINIMOE_API minimoe_status minimoe_trainer_expert_loads(const minimoe_trainer *t
  * complete one. */
 MINIMOE_API minimoe_status minimoe_trainer_save(const minimoe_trainer *trainer, const char *path, minimoe_error *err);
 /** Reads a checkpoint; training goes on bit for bit as if it had not stopped. Model, train.seed, batch_size, seq_len
- * and accumulation_steps must be those of the checkpoint; the other keys are the trainer's. A file of
- * minimoe_model_save is no checkpoint: it has no moments. Trainer and model are unchanged on failure, unless the disk
- * fails while being read. */
+ * and accumulation_steps must be those of the checkpoint; the other keys are the trainer's. MINIMOE_E_SHAPE when its
+ * tensors are those of another model, MINIMOE_E_INVALID_ARGUMENT when only such keys differ, MINIMOE_E_CORRUPT_FILE
+ * when it is damaged, cut off, or a file of minimoe_model_save, which has no moments. Trainer and model are unchanged
+ * on failure, unless the disk fails while being read. */
 MINIMOE_API minimoe_status minimoe_trainer_resume(minimoe_trainer *trainer, const char *path, minimoe_error *err);
 
 /** {"step", "config": {..}} of a checkpoint or saved model (step 0). Reads the file's header only. */
 MINIMOE_API minimoe_status minimoe_checkpoint_info(const char *path, char *buf, size_t buf_cap, size_t *buf_needed,
                                                    minimoe_error *err);
+
+/* --------------------------------------------------------------------------------------------- routing laboratory --
+ */
+
+/** Named ways to break a router, each one setting away from a run that is well: [{"name": "headstart", "concept",
+ * "claim" (what is commonly said to happen), "claims": ["collapsed", "sham", "not-healthy", "share-above-80-percent",
+ * "main-loss-fine" or "worse-than-dense"], "change": {"key", "healthy", "broken"}, "fix": [{"key", "broken",
+ * "fixed"}], "healthy": {..}, "broken": {..}, "fixed": {..} (whole configurations; the broken run goes on with "fixed"
+ * from its own weights, with an expert_bias of 0 unless that balances by bias), "hidden_cause", "hint_1", "hint_2",
+ * "hint_3", "fix_diff"}]. model.vocab_size is 0 in them (see minimoe_dataset_fit_config). */
+MINIMOE_API minimoe_status minimoe_config_breaks(char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
+
+/** How the balance loss pulls at each router, for the batch of the next step, by two forward and backward passes:
+ * [{"block", "main_norm", "aux_norm", "scaled_ratio", "cosine"}], one entry an MoE layer. The norms are of the
+ * gradients of the main loss and of the unscaled aux loss with respect to the router's weight and bias; scaled_ratio is
+ * aux_loss_coef * aux_norm / main_norm; cosine is that between the two gradients. Either is null where a norm of 0
+ * leaves it undefined. Nothing changes: the next step gives the same bits. When the buffer is too small, `needed` is
+ * what surely suffices, and nothing was computed. @param cancel NULL, or looked at between micro-batches. */
+MINIMOE_API minimoe_status minimoe_trainer_interference(minimoe_trainer *trainer, minimoe_cancel_token *cancel,
+                                                        char *buf, size_t buf_cap, size_t *buf_needed,
+                                                        minimoe_error *err);
+
+/** Judges anyone's routers by their log. The rule, its words and its limits: docs/health.md.
+ * @param log one JSON object a line: {"step", "layer", "top_k", "load": [E counts], "mean_probs": [E], "num_dropped",
+ * "num_steps"}, the last three optional, and optionally "gate_weight_share", "max_violation_batch",
+ * "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block"; a line sums its num_steps steps
+ * @param json {"window": 50, "warmup": 50, "settle_steps": 50, "collapsed_below", "skewed_below",
+ * "always_chosen_above", "often_chosen_above", "overloaded_above", "gate_collapsed_below", "gate_excess_above",
+ * "gate_gap_above", "drop_rate_above", "chance_above", "early_share_above", "falling_above"}; for the advice also
+ * "aux_loss_coef", "z_loss_coef", "router_init_std"
+ * @param buf receives {"verdict": "healthy" | "skewed" | "at-risk" | "collapsed" | "sham" | "untested", "window",
+ * "warmup", "options", "layers": [{"layer", "verdict", "rule", "reason", "advice", "findings", "figures",
+ * "windows"}], "text"}; the worst layer decides
+ * @return MINIMOE_E_INVALID_ARGUMENT with the number of the line for what no router can have done */
+MINIMOE_API minimoe_status minimoe_health_check(const char *log, size_t log_len, const char *json, size_t json_len,
+                                                char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
+
+/** The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in
+ * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and the coefficients default to
+ * the trainer's. At least one step must be done. @param json, buf as minimoe_health_check */
+MINIMOE_API minimoe_status minimoe_trainer_health(const minimoe_trainer *trainer, const char *json, size_t json_len,
+                                                  char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
+
+/** Where every token is sent, [L, B * seq_len, K] over the L MoE layers in block order, K = top_k: experts by
+ * descending biased score, -1 for padding; combine weights; 1 for kept assignments, 0 for those that capacity dropped
+ * (that of evaluation). When a capacity is too small, all three counts are set. A dense model has nothing to tell:
+ * count 0.
+ * @param tokens, valid, seq_len as minimoe_model_forward @param ids receives experts @param values receives weights
+ * @param labels receives what was kept */
+MINIMOE_API minimoe_status minimoe_model_routing_trace(const minimoe_model *model, const int32_t *tokens,
+                                                       size_t num_tokens, const uint8_t *valid, size_t num_valid,
+                                                       size_t seq_len, int32_t *ids, size_t ids_cap, size_t *ids_needed,
+                                                       float *values, size_t values_cap, size_t *values_needed,
+                                                       uint8_t *labels, size_t labels_cap, size_t *labels_needed,
+                                                       minimoe_error *err);
+
+/** What the experts of each MoE layer divide by: token class, word form, or nothing, with the controls that tell these
+ * apart. {"corpus", "split", "num_windows", "num_tokens", "by": "class", or "frequency" for a dataset without classes,
+ * whose tokens are then divided by how often they occur, "class_names", "options", "layers": [..], "text": what a
+ * terminal shows}. Each layer: {"block", "num_experts", "top_k", "histogram": [..E assignments], "by_choice": [[..E]
+ * for each of K], "classes": [{"name", "count", "enough": false when too few tokens, "share": [..E], "lift": [..E]}],
+ * "frequency": [{"name": "1-10", "count", "enough", "share"}], "nmi": {"value", "low", "high", "ceiling"}, "controls":
+ * {"shuffled_labels": {"mean", "std", "max", "draws", "p_value"}, "random_table", "random_router",
+ * "within_word_shuffle"}, "word_explains", "class_explains", "class_beyond_word", "class_given_word", "conclusion":
+ * "class", "word-form", "random-like" or "none", "text"}. docs/specialisation.md has the definitions.
+ *
+ * When the buffer is too small, `needed` is what surely suffices, and nothing was computed.
+ * MINIMOE_E_INVALID_ARGUMENT for a model without MoE layers and for a split without windows. Windows and batches have
+ * train.seq_len and train.batch_size of the model's configuration.
+ * @param json {"max_windows": 500 (0: all; of "train" 1 or more), "seed": 0, "num_permutations": 199, "num_bootstrap":
+ * 200, "num_tables": 20, "num_routers": 8, "num_word_shuffles": 20, "min_class_tokens": 100}; the numbers of draws are
+ * at most 100000 @param cancel NULL, or looked at between batches and draws */
+MINIMOE_API minimoe_status minimoe_model_specialisation(const minimoe_model *model, const minimoe_dataset *dataset,
+                                                        const char *split, const char *json, size_t json_len,
+                                                        minimoe_cancel_token *cancel, char *buf, size_t buf_cap,
+                                                        size_t *buf_needed, minimoe_error *err);
+
+/** What the capacity limit costs a model: who is dropped, and the loss without drops. {"train": {"split": "train",
+ * "capacity_factor": 0 without a limit, "num_windows", "num_tokens", "num_batches", "loss", "loss_without_drops" (of
+ * the same batches, the limit lifted), "difference": {"mean", "standard_error" over the batches}, "layers": [{"block",
+ * "capacity", "num_assignments", "num_dropped", "drop_rate", "num_skipped_tokens", "experts": [{"load", "dropped"}],
+ * "positions": [..drop rate at each position of a sequence], "rows": [..of each sequence of a batch], "classes":
+ * [{"name", "count", "enough", "dropped", "drop_rate"}]}]}, "evaluation": the same of `split` under
+ * eval_capacity_factor, "stragglers": [{"block", "expert" with the most rows, "row_share", "time_share", "slowdown",
+ * "seconds": [..E], "seconds_together"}], "text"}. Stragglers: the experts on one batch without drops, each timed
+ * alone; measurements, which differ from run to run. docs/specialisation.md has the definitions.
+ *
+ * When the buffer is too small, `needed` is what surely suffices, and nothing was computed. Errors as
+ * minimoe_model_specialisation; "train" is no evaluation split.
+ * @param split of evaluation @param json {"max_windows": 500 (0: all of the split; of the training windows as many),
+ * "min_class_tokens": 100} @param cancel NULL, or looked at between batches */
+MINIMOE_API minimoe_status minimoe_model_capacity_report(const minimoe_model *model, const minimoe_dataset *dataset,
+                                                         const char *split, const char *json, size_t json_len,
+                                                         minimoe_cancel_token *cancel, char *buf, size_t buf_cap,
+                                                         size_t *buf_needed, minimoe_error *err);
+
+/** Should one take the MoE model instead of a dense one, by a rule written down before the figures are seen:
+ * {"verdict": "adopt", "never" or "defer", "rule", "reasons": [sentences], "gain", "gain_low", "gain_high",
+ * "cpu_time_ratio", "differences": {"moe_variant_minus_dense_baseline": {"mean", "std", "min", "max", "low", "high",
+ * "n", "values"}, and the same minus dense_active_matched and dense_total_matched}, "limits", "spread": {variant:
+ * {figure:
+ * {"mean", ..}}}}. Differences are of validation loss, paired by seed; low and high are the 95 % interval (Student's
+ * t); gain is 1 - exp(mean difference to the baseline). One seed has no interval (null) and is "defer". "adopt": the
+ * interval excludes 0 in MoE's favour against all three dense models, and the gain is above 0.01. "never": against the
+ * baseline the interval lies wholly on the losing side, or wholly within +-1 % of its perplexity while CPU time is
+ * above 1.5 times its. Else "defer".
+ * @param json {"moe_variant": {"val_loss": [nats a token, one a seed], "cpu_time_s": [..], and any other figure},
+ * "dense_baseline" (same d_ff): .., "dense_active_matched" (as many parameters as a token passes through): ..,
+ * "dense_total_matched" (as many as there are): ..}; cpu_time_s only needed of the first two. null, which stands for
+ * NaN in JSON, is refused with its path. */
+MINIMOE_API minimoe_status minimoe_compare_verdict(const char *json, size_t json_len, char *buf, size_t buf_cap,
+                                                   size_t *buf_needed, minimoe_error *err);
+/** What a comparison found, as Markdown of 300 to 600 words: lower perplexity, how many more parameters, was balancing
+ * working, linguistic or arbitrary specialisation, longer and why, adopt. Each sentence is chosen by the figures.
+ * @param json manifest.json of `minimoe compare`, at most 16 MiB; health and specialisation in it may be null. */
+MINIMOE_API minimoe_status minimoe_compare_findings(const char *json, size_t json_len, char *buf, size_t buf_cap,
+                                                    size_t *buf_needed, minimoe_error *err);
 
 /* --------------------------------------------------------------------------------------- the bare MoE layer -- */
 /* For a host that has its own model and loop. x and y are [T, D], D = d_model, E = num_experts, K = top_k, F =

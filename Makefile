@@ -7,7 +7,8 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PACKAGES_BUILD := g++ cmake ninja-build pkg-config make libxtensor-dev libhwy-dev nlohmann-json3-dev librandom123-dev \
                   zlib1g-dev libmbedtls-dev libcli11-dev libtomlplusplus-dev
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 libxtensor-blas-dev libopenblas-dev libhunspell-dev hunspell-en-us hunspell-es \
-                  git python3
+                  git python3 gnuplot-nox
+PACKAGES_DEMO  := $(PACKAGES_BUILD) gnuplot-nox
 PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3
 PACKAGES_DOCS  := make python3 doxygen
 PACKAGES_ABI   := $(PACKAGES_TEST) abigail-tools
@@ -20,7 +21,7 @@ CONFIGURE := cmake -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench install dist lint clang asan tsan abidiff docs test-long clean
+.PHONY: help setup build test demo lab bench install dist lint clang asan tsan abidiff docs test-long clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -40,7 +41,13 @@ test:  ## build everything, run the test suite (without the long tests)
 	@ctest --preset release --parallel $(JOBS)
 
 demo: build  ## train dense and MoE side by side on the embedded corpus; results in build/demo/
+	$(INSTALL) $(PACKAGES_DEMO)
 	@build/bin/minimoe compare --steps 600 --seeds 3 --out build/demo --force
+
+lab: build  ## the whole lab protocol (about 10 minutes), then docs/lab-00/ from it: figures, findings, pictures, ranges
+	$(INSTALL) gnuplot-nox python3
+	@build/bin/minimoe compare --lab --force --out build/lab
+	@python3 docs/make_lab.py build/lab
 
 bench:  ## time a training step beside PyTorch's (when installed), then the operations one by one
 	$(INSTALL) $(PACKAGES_BENCH)
@@ -75,7 +82,7 @@ asan:  ## run the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 tsan:  ## run the tests that use threads under ThreadSanitizer
 	$(INSTALL) $(PACKAGES_TEST)
 	@$(CONFIGURE) --preset tsan
-	@$(FIXED_ADDRESSES) cmake --build --preset tsan --parallel $(JOBS)
+	@$(FIXED_ADDRESSES) cmake --build --preset tsan --parallel $(JOBS) --target minimoe_tests
 	@$(FIXED_ADDRESSES) ctest --preset tsan --parallel $(JOBS)
 
 abidiff:  ## hold the binary interface of the library against its committed baseline

@@ -17,9 +17,13 @@ CLI::Validator sane_range(Number low, Number high) {
 
 void add_train_command(CLI::App& program, Action& action);
 void add_eval_command(CLI::App& program, Action& action);
+void add_analyze_command(CLI::App& program, Action& action);
 void add_sample_command(CLI::App& program, Action& action);
 void add_compare_command(CLI::App& program, Action& action);
+void add_break_command(CLI::App& program, Action& action);
+void add_health_command(CLI::App& program, Action& action);
 void add_corpus_command(CLI::App& program, Action& action);
+void add_report_command(CLI::App& program, Action& action);
 void add_bench_command(CLI::App& program, Action& action);
 void add_config_command(CLI::App& program, Action& action);
 void add_doctor_command(CLI::App& program, Action& action);

@@ -5,8 +5,11 @@
 #include <set>
 
 #include "atomic_file.hpp"
+#include "balance_comparison.hpp"
 #include "command.hpp"
 #include "comparison.hpp"
+#include "comparison_artifacts.hpp"
+#include "comparison_check.hpp"
 #include "config_options.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
@@ -28,6 +31,8 @@ struct CompareOptions {
   bool lab = false, force = false, resume = false, json = false, quiet = false;
   std::int64_t log_interval = 200;
   EvaluationSize evaluation{200, 500};
+  std::string balance;  ///< of --balance: another comparison
+  std::int64_t interference_interval = 50;
 };
 
 // "3": that many from --seed on; "36000,36005": these.
@@ -115,6 +120,7 @@ void print_results(const CompareOptions& o, const Comparison& comparison, const 
   std::printf("\n%s\nmean ± standard deviation over %zu seeds, %s steps each; written to %s\n",
               comparison_table(comparison).c_str(), comparison.seeds.size(),
               comparison.config.at("train").at("steps").dump().c_str(), o.out.c_str());
+  std::printf("%s", verdict_lines(comparison.verdict).c_str());
   std::printf("val_loss=%.3f  (dense_baseline=%.3f)\n", mean_val_loss(1), mean_val_loss(0));
 }
 
@@ -173,10 +179,9 @@ RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& va
 // Config.json stays until its runs are gone: a removal cut short can be completed, and no --resume of the next
 // comparison finds runs of this one.
 void remove_earlier_comparison(const CompareOptions& o, const Job& job) {
-  const fs::path manifest = fs::path(o.out) / "manifest.json", config = fs::path(o.out) / "config.json";
+  remove_artifacts(o.out);
+  const fs::path config = fs::path(o.out) / "config.json";
   std::error_code error;
-  fs::remove(manifest, error);
-  if (error) throw BadInput("cannot remove " + manifest.string() + ": " + error.message());
   const Json earlier = fs::exists(config, error) ? read_json(config) : Json();
   const Json seeds = {job.comparison.seeds, earlier.is_object() ? earlier.value("seeds", Json()) : Json()};
   for (const Json& some : seeds) {
@@ -229,21 +234,65 @@ bool run_all(const CompareOptions& o, Job& job) {
   return true;
 }
 
+int interrupted() {
+  std::fprintf(stderr, "minimoe: interrupted, saved; go on with the same options and --resume instead of --force\n");
+  return kInterrupted;
+}
+
 int compare(const CompareOptions& o) {
   Job job = prepare(o);
   catch_interrupts();
-  if (!run_all(o, job)) {
-    std::fprintf(stderr, "minimoe: interrupted, saved; go on with the same options and --resume instead of --force\n");
-    return kInterrupted;
+  if (!run_all(o, job)) return interrupted();
+  Comparison& c = job.comparison;
+  c.verdict = judge(c);
+  std::vector<std::vector<fs::path>> runs;
+  for (const Variant& variant : c.variants) {
+    runs.emplace_back();
+    for (const std::uint64_t seed : c.seeds) runs.back().push_back(run_path(o, variant, seed));
   }
-  const Json manifest = comparison_manifest(job.comparison);
   try {
-    write_file_atomically(fs::path(o.out) / "manifest.json", json_text(manifest, 2) + "\n");
-  } catch (const BadInput& error) {
-    throw RunFailed(error.what());
+    c.specialisation = measure_specialisation(c, job.dataset, job.options, runs[1], o.evaluation.max_windows);
+  } catch (const capi::Error& failure) {
+    if (failure.status() == MINIMOE_E_CANCELLED) return interrupted();
+    throw RunFailed(failure.what());
   }
-  print_results(o, job.comparison, manifest);
+  const Json manifest = comparison_manifest(c);
+  for (const std::string& note : write_artifacts(o.out, c, manifest, comparison_metrics(runs))) {
+    std::fprintf(stderr, "minimoe: note: %s\n", note.c_str());
+  }
+  print_results(o, c, manifest);
   return kOk;
+}
+
+// Holds a comparison against what the project measured; trains it first when it is not there.
+int check(const CompareOptions& options, const std::string& directory) {
+  CompareOptions o = options;
+  if (!o.lab) throw BadInput("--check holds the lab protocol against the project's figures; give --lab with it");
+  if (!directory.empty()) o.out = directory;
+  require_expected_ranges();
+  std::error_code error;
+  if (!fs::exists(fs::path(o.out) / "manifest.json", error)) {
+    if (const int code = compare(o); code != kOk) return code;
+  }
+  return check_comparison(o.out, o.json) ? kOk : kRunFailed;
+}
+
+// Routers balanced in several ways instead of MoE beside dense.
+int compare_balance(const CompareOptions& o, bool own_directory) {
+  if (o.lab || o.resume) throw BadInput("--balance is a comparison of its own, and takes neither --lab nor --resume");
+  BalanceRequest request;
+  request.config = o.config.resolve();
+  request.kinds = o.balance;
+  request.seeds = parse_seeds(o.seeds, request.config.at("train").at("seed"));
+  request.options = o.exec.options();
+  request.out = own_directory ? o.out : "experiments/balance";
+  request.force = o.force;
+  request.json = o.json;
+  request.quiet = o.quiet;
+  request.log_interval = o.log_interval;
+  request.interference_interval = o.interference_interval;
+  request.evaluation = o.evaluation;
+  return compare_balancers(request);
 }
 
 }  // namespace
@@ -256,6 +305,15 @@ void add_compare_command(CLI::App& program, Action& action) {
   o->exec.add_to(*command);
   const auto natural = sane_range(std::int64_t{0}, std::int64_t{1} << 40);
   command->add_flag("--lab", o->lab, "the whole lab protocol: 5,000 steps, seeds 36000 to 36002")->group("Run");
+  const auto checked = std::make_shared<std::string>();
+  command
+      ->add_option(
+          "--check", *checked,
+          "with --lab: say for each figure whether the comparison in DIR (default: of --out; trained when it is "
+          "not there) lies within the range that the project measured; exit code 1 when one does not")
+      ->type_name("DIR")
+      ->expected(0, 1)
+      ->group("Run");
   command->add_option("--seeds", o->seeds, "how many, from --seed on (default 3), or a list: 36000,36005")
       ->group("Run");
   command->add_option("--out", o->out, "directory (default experiments/36-moe-on-grammar-tutor)")->group("Run");
@@ -272,8 +330,23 @@ void add_compare_command(CLI::App& program, Action& action) {
       ->group("Run");
   command->add_flag("--json", o->json, "print the manifest instead of log lines and table")->group("Run");
   command->add_flag("--quiet", o->quiet, "no progress")->group("Run");
+  command
+      ->add_option("--balance", o->balance,
+                   "compare ways to balance the router instead: a list of none,aux,seq-aux,bias,bias+aux")
+      ->type_name("LIST")
+      ->group("Balancers");
+  command
+      ->add_option("--interference-interval", o->interference_interval,
+                   "with --balance: steps between samples of both gradients; 0: none (default 50)")
+      ->check(natural)
+      ->group("Balancers");
   command->footer(kExitCodeHelp);
-  command->callback([o, &action] { action = [o] { return compare(*o); }; });
+  command->callback([o, checked, command, &action] {
+    action = [o, checked, command] {
+      if (command->count("--check") > 0) return check(*o, *checked);
+      return command->count("--balance") ? compare_balance(*o, command->count("--out") > 0) : compare(*o);
+    };
+  });
 }
 
 }  // namespace cli

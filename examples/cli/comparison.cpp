@@ -124,12 +124,21 @@ const Figure& figure(const std::vector<Figure>& figures, const std::string& name
   return *std::find_if(figures.begin(), figures.end(), [&](const Figure& f) { return f.name == name; });
 }
 
-Spread paired_difference(const std::vector<Json>& results, const std::vector<Json>& baseline) {
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    differences.push_back(results[i].at("val_loss").get<double>() - baseline[i].at("val_loss").get<double>());
+Json judge(const Comparison& c) {
+  Json figures = Json::object();
+  for (std::size_t v = 0; v < c.variants.size(); ++v) {
+    Json losses = Json::array(), times = Json::array();
+    for (const Json& result : c.results[v]) {
+      losses.push_back(result.at("val_loss"));
+      times.push_back(result.at("cpu_time_s"));
+    }
+    figures[c.variants[v].key] = {{"val_loss", losses}, {"cpu_time_s", times}};
   }
-  return spread_of(differences);
+  try {
+    return Json::parse(capi::compare_verdict(json_text(figures)));
+  } catch (const capi::Error& failure) {
+    throw RunFailed(failure.what());
+  }
 }
 
 }  // namespace cli

@@ -33,17 +33,21 @@ struct Figure {
 std::vector<Figure> figures_of(const std::vector<Json>& results);
 const Figure& figure(const std::vector<Figure>& figures, const std::string& name);
 
-/// Per seed, the validation loss of `results` minus that of `baseline`.
-Spread paired_difference(const std::vector<Json>& results, const std::vector<Json>& baseline);
-
 struct Comparison {
   std::vector<std::uint64_t> seeds;
   std::vector<Variant> variants;
   std::vector<std::vector<Json>> results;  ///< [variant][seed]
   Json config, corpus, floors, exec, evaluation;
+  Json verdict;                      ///< of judge()
+  std::vector<Json> specialisation;  ///< by seed; empty: not measured
 };
 
+/// What compare_verdict says of the results. @throws RunFailed when a figure is not a number.
+Json judge(const Comparison& comparison);
+
 std::string comparison_table(const Comparison& comparison);
+/// "verdict: defer (undecided)", and its reasons, a line each.
+std::string verdict_lines(const Json& verdict);
 Json comparison_manifest(const Comparison& comparison);
 
 }  // namespace cli

@@ -1,40 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-
 #include "comparison.hpp"
 #include "machine.hpp"
+#include "text_table.hpp"
 
 namespace cli {
 
 namespace {
 
-using Row = std::vector<std::string>;
-
-// Widths count characters, not bytes: "±" is two bytes.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-std::string layout(const std::vector<Row>& rows) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
-  }
-  std::string text;
-  for (const Row& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string padding(widths[i] - width_of(row[i]), ' ');
-      text += i == 0 ? row[i] + padding : "  " + padding + row[i];
-    }
-    text += '\n';
-  }
-  return text;
-}
-
 std::string spread_text(const Figure& f, int decimals, double scale = 1) {
   if (!f.known) return "-";
   return fixed(f.spread.mean * scale, decimals) + " ± " + fixed(f.spread.std * scale, decimals);
+}
+
+std::string signed_number(const Json& number) {
+  const double value = number;
+  return (value >= 0 ? "+" : "") + fixed(value, 4);
 }
 
 // Counts of experts are small: each seed's stands there.
@@ -50,9 +30,9 @@ std::string counts_text(const Figure& f) {
 std::string comparison_table(const Comparison& c) {
   std::vector<std::vector<Figure>> figures;
   for (const std::vector<Json>& results : c.results) figures.push_back(figures_of(results));
-  std::vector<Row> rows;
+  std::vector<TextRow> rows;
   const auto add = [&](const std::string& name, auto&& cell) {
-    Row row = {name};
+    TextRow row = {name};
     for (std::size_t v = 0; v < c.variants.size(); ++v) row.push_back(cell(v));
     rows.push_back(std::move(row));
   };
@@ -74,10 +54,20 @@ std::string comparison_table(const Comparison& c) {
     add("entropy floor (" + split + ")",
         [&](std::size_t) { return floor.is_number() ? fixed(floor.get<double>(), 4) : "-"; });
   }
-  add("val loss - dense, paired", [&](std::size_t v) {
-    if (v == 0) return std::string("-");
-    const Spread s = paired_difference(c.results[v], c.results[0]);
-    return (s.mean >= 0 ? "+" : "") + fixed(s.mean, 4) + " ± " + fixed(s.std, 4);
+  // The verdict's differences are MoE minus each dense model, so they stand below that model.
+  const auto difference = [&](std::size_t v) -> const Json* {
+    const Json& differences = c.verdict.at("differences");
+    const auto at = differences.find("moe_variant_minus_" + c.variants[v].key);
+    return at == differences.end() ? nullptr : &*at;
+  };
+  add("val loss: moe - this, paired", [&](std::size_t v) {
+    const Json* d = difference(v);
+    return d ? signed_number(d->at("mean")) + " ± " + fixed(d->at("std"), 4) : std::string("-");
+  });
+  add("  95 % interval", [&](std::size_t v) {
+    const Json* d = difference(v);
+    if (!d || d->at("low").is_null()) return std::string("-");
+    return signed_number(d->at("low")) + " .. " + signed_number(d->at("high"));
   });
   add_figure("probes right, val, %", "probe_accuracy_val", 1, 100);
   add_figure("  held-out verbs, %", "probe_accuracy_held_out_verbs", 1, 100);
@@ -93,7 +83,14 @@ std::string comparison_table(const Comparison& c) {
   });
   add("dead experts, by seed", [&](std::size_t v) { return counts_text(figure(figures[v], "experts_dead_count")); });
   add("cold experts, by seed", [&](std::size_t v) { return counts_text(figure(figures[v], "experts_cold_count")); });
-  return layout(rows);
+  return text_table(rows);
+}
+
+std::string verdict_lines(const Json& verdict) {
+  std::string text =
+      "verdict: " + verdict.at("verdict").get<std::string>() + " (" + verdict.at("rule").get<std::string>() + ")\n";
+  for (const Json& reason : verdict.at("reasons")) text += "  " + reason.get<std::string>() + "\n";
+  return text;
 }
 
 }  // namespace cli

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config_options.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdio>
 
 #include "command_tree.hpp"
 #include "config_file.hpp"
@@ -282,7 +285,10 @@ capi::Options ExecFlags::options() const {
     for (const IsaName& name : kIsaNames) names += (names.empty() ? "" : ", ") + std::string(name.name);
     throw BadInput("--isa: '" + isa_ + "', allowed " + names);
   }
-  return capi::Options().num_threads(threads_).instruction_set(found->value);
+  return capi::Options()
+      .num_threads(threads_)
+      .instruction_set(found->value)
+      .log(print_warning, nullptr, MINIMOE_LOG_WARNING);
 }
 
 }  // namespace cli

@@ -34,6 +34,27 @@ std::uint64_t physical_memory_bytes() {
   return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+std::string command_line() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::string text;
+  bool is_first = true;
+  for (std::string word; std::getline(file, word, '\0'); is_first = false) {
+    if (is_first) {
+      text = word.substr(word.rfind('/') + 1);
+      continue;
+    }
+    constexpr const char* kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./,:+%@";
+    if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) {
+      text += ' ' + word;
+      continue;
+    }
+    text += " '";
+    for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    text += '\'';
+  }
+  return text;
+}
+
 Json cpu_info() {
   std::string model = "unknown";
   std::ifstream file("/proc/cpuinfo");

@@ -15,6 +15,9 @@ double cpu_seconds();
 std::uint64_t peak_rss_bytes();
 std::uint64_t physical_memory_bytes();
 
+/// What this program was called with, as a shell takes it: "minimoe compare --lab". Empty where that cannot be known.
+std::string command_line();
+
 /// {"model", "logical_cores"}; no host name.
 Json cpu_info();
 

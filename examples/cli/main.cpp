@@ -134,9 +134,13 @@ int run(int argc, char** argv) {
   Action action;
   add_train_command(program, action);
   add_eval_command(program, action);
+  add_analyze_command(program, action);
   add_sample_command(program, action);
   add_compare_command(program, action);
+  add_break_command(program, action);
+  add_health_command(program, action);
   add_corpus_command(program, action);
+  add_report_command(program, action);
   add_bench_command(program, action);
   add_config_command(program, action);
   add_doctor_command(program, action);

@@ -43,6 +43,26 @@ void refuse_existing_outputs(const fs::path& directory, bool allowed, const std:
   }
 }
 
+std::vector<fs::path> derived_files(const fs::path& directory) {
+  std::vector<fs::path> files;
+  for (const char* name :
+       {"specialisation.json", "capacity.json", "trace.jsonl", "trace.csv", "findings.md", "report.html"}) {
+    files.push_back(directory / name);
+  }
+  for (const char* picture : {"routing-analysis", "expert-by-class"}) {
+    for (const char* end : {".png", ".svg", ".gp", ".dat"}) files.push_back(directory / (picture + std::string(end)));
+  }
+  return files;
+}
+
+void remove_files(const std::vector<fs::path>& files) {
+  for (const fs::path& file : files) {
+    std::error_code error;
+    fs::remove(file, error);
+    if (error) throw BadInput("cannot remove " + file.string() + ": " + error.message());
+  }
+}
+
 RunDirectory::~RunDirectory() {
   if (metrics_file_) std::fclose(metrics_file_);
 }
@@ -51,20 +71,15 @@ void RunDirectory::begin(const Json& config, const Json& corpus) {
   make_directories(path_);
   write_file_atomically(this->corpus(), json_text(corpus, 2) + "\n");
   write_file_atomically(this->config(), json_text(config, 2) + "\n");
-  for (const fs::path& old : {checkpoint(), result()}) {
-    std::error_code error;
-    fs::remove(old, error);
-    if (error) throw BadInput("cannot remove " + old.string() + ": " + error.message());
-  }
+  remove_files({checkpoint(), result(), health()});
+  remove_files(derived_files(path_));
   open_metrics("w");
 }
 
 void RunDirectory::remove() {
+  remove_files(derived_files(path_));
+  remove_files({result(), health(), checkpoint(), metrics(), config(), corpus()});
   std::error_code error;
-  for (const fs::path& file : {result(), checkpoint(), metrics(), config(), corpus()}) {
-    fs::remove(file, error);
-    if (error) throw BadInput("cannot remove " + file.string() + ": " + error.message());
-  }
   fs::remove(path_, error);  // fails when something else is in it, which is none of ours
 }
 

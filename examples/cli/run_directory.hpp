@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The files of one run: config.json, corpus.json (name and hash of the data), metrics.jsonl (a line a step),
-// checkpoint.safetensors, result.json.
+// checkpoint.safetensors, result.json, and health.json for a model with MoE layers.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +19,11 @@ void refuse_existing_outputs(const std::filesystem::path& directory, bool allowe
 /// Makes `path` and what is missing above it. @throws BadInput.
 void make_directories(const std::filesystem::path& path);
 
+/// What analyze, report and compare make of the files of a run or a comparison in `directory`.
+std::vector<std::filesystem::path> derived_files(const std::filesystem::path& directory);
+/// Removes those of `files` that exist. @throws BadInput.
+void remove_files(const std::vector<std::filesystem::path>& files);
+
 class RunDirectory {
  public:
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
@@ -30,7 +35,9 @@ class RunDirectory {
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path result() const { return path_ / "result.json"; }
+  std::filesystem::path health() const { return path_ / "health.json"; }
   std::filesystem::path corpus() const { return path_ / "corpus.json"; }
+  /// Of a comparison's MoE runs.
 
   /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
   /// The first call that touches anything. @throws BadInput.

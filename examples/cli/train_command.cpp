@@ -69,6 +69,17 @@ int report_unfinished(const TrainOptions& o, RunOutcome outcome, std::int64_t st
   return outcome == RunOutcome::kInterrupted ? kInterrupted : kOk;
 }
 
+// The worst layer in a line; `minimoe health` has the rest.
+void print_verdict(const Json& health) {
+  const std::string verdict = health.at("verdict");
+  for (const Json& layer : health.at("layers")) {
+    if (layer.at("verdict") != verdict) continue;
+    std::printf("health: %s (block %s, %s): %s\n", verdict.c_str(), layer.at("block").dump().c_str(),
+                layer.at("rule").get<std::string>().c_str(), layer.at("reason").get<std::string>().c_str());
+    return;
+  }
+}
+
 void report_finished(const TrainOptions& o, Json result, std::optional<double> baseline, const std::string& directory) {
   if (o.json) {
     result["state"] = "finished";
@@ -80,6 +91,7 @@ void report_finished(const TrainOptions& o, Json result, std::optional<double> b
   std::printf("val_loss=%.3f", result.at("val_loss").get<double>());
   if (baseline) std::printf("  (dense_baseline=%.3f)", *baseline);
   std::printf("\n");
+  if (result.contains("health")) print_verdict(result.at("health"));
 }
 
 RunRequest prepare(const TrainOptions& o) {
@@ -122,7 +134,8 @@ int train(const TrainOptions& o) {
   TrainingRun run(request);
   run.begin();
   if (!o.json) {
-    std::printf("%soutput: %s\n%s", run_summary(request.config, request.dataset, request.options, request.floors).c_str(),
+    std::printf("%soutput: %s\n%s",
+                run_summary(request.config, request.dataset, request.options, request.floors).c_str(),
                 request.directory.c_str(), log_header(request.config).c_str());
     std::fflush(stdout);
   }

@@ -9,6 +9,7 @@
 #include "interrupt.hpp"
 #include "machine.hpp"
 #include "progress.hpp"
+#include "router_log.hpp"
 
 namespace cli {
 
@@ -24,7 +25,22 @@ TrainingRun::TrainingRun(RunRequest request)
       trainer_(model_, request_.dataset, json_text(request_.config)),
       files_(request_.directory),
       total_steps_(request_.config.at("train").at("steps")) {
-  if (request_.resume) trainer_.resume(files_.checkpoint().string());
+  if (request_.resume) {
+    trainer_.resume(files_.checkpoint().string());
+  } else if (!request_.start_weights.empty()) {
+    load_start_weights();
+  }
+}
+
+// A bias that no longer moves would go on choosing, and even counts that it keeps leave the balance loss no gradient.
+void TrainingRun::load_start_weights() {
+  model_.load_weights(request_.start_weights.string());
+  const Json& moe = request_.config.at("model").at("moe");
+  if (moe.at("bias_balancing").get<bool>()) return;
+  const std::vector<float> zeros(moe.at("num_experts").get<std::size_t>());
+  for (const Json& block : moe.at("layers")) {
+    model_.set_parameter("blocks." + block.dump() + ".moe.expert_bias", zeros);
+  }
 }
 
 void TrainingRun::begin() {
@@ -63,6 +79,7 @@ RunOutcome TrainingRun::run() {
       if (request_.eval_interval > 0 && metrics.step % request_.eval_interval == 0 && metrics.step < total_steps_) {
         line["val_loss"] = validate(line);
       }
+      if (samples_interference(metrics.step)) line["interference"] = Json::parse(trainer_.interference());
       take(line);
       files_.append(line);
       progress.update(metrics.step, metrics.loss, metrics.num_tokens);
@@ -91,6 +108,12 @@ RunOutcome TrainingRun::run() {
   save();
   finish();
   return RunOutcome::kFinished;
+}
+
+// The first step too: there the router is as it starts.
+bool TrainingRun::samples_interference(std::int64_t step) const {
+  return request_.interference_interval > 0 && step < total_steps_ &&
+         (step == 1 || step % request_.interference_interval == 0);
 }
 
 // A step whose validation fails is a completed one and has its line, or its checkpoint could not be resumed.
@@ -190,11 +213,21 @@ void TrainingRun::finish() {
              {"costs", run_costs(request_.config, request_.options)},
              {"corpus", corpus_identity(request_.dataset)},
              {"exec", exec_info(model_)}};
+  if (const Json health = this->health(); !health.is_null()) result_["health"] = health;
   try {
+    if (result_.contains("health")) write_file_atomically(files_.health(), json_text(result_.at("health"), 2) + "\n");
     write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
   } catch (const BadInput& error) {
     throw RunFailed(error.what());
   }
+}
+
+// From metrics.jsonl and not from the trainer, whose history begins anew with each resume.
+Json TrainingRun::health() const {
+  const Json& config = request_.config;
+  if (config.at("model").at("moe").at("layers").empty()) return nullptr;
+  const std::string log = router_log_of_run(files_.metrics(), config.at("model").at("moe").at("top_k"));
+  return Json::parse(capi::health_check(log, json_text(health_options_of(config))));
 }
 
 Json corpus_identity(const capi::Dataset& dataset) {

@@ -27,6 +27,9 @@ struct RunRequest {
   std::int64_t eval_interval = 0;  ///< 0: at the end only
   std::int64_t save_interval = 0;  ///< 0: at the end only
   std::int64_t stop_at = 0;        ///< 0: at the end of the schedule
+  /// A checkpoint whose weights and buffers replace the start values; its expert_bias only with bias balancing.
+  std::filesystem::path start_weights = {};
+  std::int64_t interference_interval = 0;  ///< steps between samples of the routers' interference; 0: none
 };
 
 enum class RunOutcome { kFinished, kStopped, kInterrupted };
@@ -49,9 +52,12 @@ class TrainingRun {
   Json metrics_line(const capi::StepMetrics& metrics, double seconds, double cpu) const;
   void log_step(const capi::StepMetrics& metrics) const;
   double validate(const Json& unfinished_line);
+  void load_start_weights();
+  bool samples_interference(std::int64_t step) const;
   void save();
   [[noreturn]] void save_and_fail(const std::string& reason);
   void finish();
+  Json health() const;
   double train_loss() const;
 
   RunRequest request_;

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import statistics
@@ -25,15 +26,15 @@ class Compare(ProgramTest):
         text = (self.dir / "cmp/manifest.json").read_text()
         manifest = json.loads(text)
         expected = {"seed": 36000, "seeds": [36000, 36001], "lab": "00-moe-on-grammar-tutor", "num_experts": 4, "top_k": 2,
-                    "moe_layer_index": 1, "alpha_aux_loss": 0.01, "steps": 5, "verdict_for_grammar_tutor": None,
-                    "lesson_notes": None}
+                    "moe_layer_index": 1, "alpha_aux_loss": 0.01, "steps": 5}
         self.assertEqual({key: manifest[key] for key in expected}, expected)
         self.assertRegex(manifest["corpus"]["sha256"], r"^[0-9a-f]{64}$")
         for key in ("version", "compiler", "build_type"):
             self.assertTrue(manifest["build"][key])
         self.assertTrue(manifest["cpu"]["model"])
         self.assertIn(manifest["exec"]["instruction_set"], ("avx512", "avx2", "sse4", "scalar"))
-        self.assertNotIn("held/", text)  # no path
+        self.assertIn("--corpus=held/text.txt", manifest["command"])
+        self.assertNotIn("held/", text.replace(manifest["command"], ""))  # no path elsewhere
         self.assertNotIn(socket.gethostname(), text)
 
         for key, title in VARIANTS.items():
@@ -65,11 +66,24 @@ class Compare(ProgramTest):
         self.assertAlmostEqual(difference[0], moe["spread"]["final_val_loss"]["values"][0] -
                                manifest["dense_baseline"]["spread"]["final_val_loss"]["values"][0])
 
+        low, high = (manifest["paired_val_loss_difference"]["moe_variant_minus_dense_baseline"][key] for key in ("low", "high"))
+        half = 12.706204736174698 * statistics.stdev(difference) / math.sqrt(2)  # t of 1 degree of freedom
+        self.assertAlmostEqual(low, statistics.mean(difference) - half)
+        self.assertAlmostEqual(high, statistics.mean(difference) + half)
+        self.assertAlmostEqual(manifest["verdict"]["gain"], 1 - math.exp(statistics.mean(difference)))
+        self.assertRegex(manifest["verdict_for_grammar_tutor"], rf"^{manifest['verdict']['verdict']}: MoE minus dense over 2 seeds")
+        self.assertIn("Router by seed: ", manifest["lesson_notes"])
+        self.assertEqual([report["seed"] for report in manifest["health"]], [36000, 36001])
+        self.assertEqual([report["by"] for report in manifest["specialisation"]], ["frequency", "frequency"])
+
         table = done.stdout
         self.assertRegex(table, r"(?m)^ +dense +moe +dense-active +dense-total$")
         row = re.search(r"(?m)^parameters, total +([\d,]+) +([\d,]+) +([\d,]+) +([\d,]+)$", table)
         self.assertEqual([int(n.replace(",", "")) for n in row.groups()], [manifest[key]["params"] for key in VARIANTS])
         number = r"-?\d+\.\d+ ± \d+\.\d+"
+        self.assertRegex(table, rf"(?m)^val loss: moe - this, paired +[-+]{number} +- +[-+]{number} +[-+]{number}$")
+        self.assertRegex(table, r"(?m)^  95 % interval( +[-+]\d+\.\d{4} \.\. [-+]\d+\.\d{4}| +-){4}$")
+        self.assertRegex(table, rf"(?m)^verdict: {manifest['verdict']['verdict']} \({manifest['verdict']['rule']}\)$")
         for name in ("train loss", "val loss", "val perplexity", "wall time, s", "CPU time, s"):
             self.assertRegex(table, rf"(?m)^{name} +{number} +{number} +{number} +{number}$")
         for name in ("entropy floor (train)", "entropy floor (val)", "probes right", "load per expert", "dead experts", "cold experts"):
@@ -77,6 +91,72 @@ class Compare(ProgramTest):
         self.assertRegex(table, r"(?m)^step=   5  main=\d+\.\d{3}  aux=\d+\.\d{3}  expert_counts=\[( \d+){4} \]$")
         self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")
         self.assertIn("moe-seed36000 (run 2 of 8)  step 5/5", done.stderr)
+
+    def test_files_beside_the_runs(self):
+        self.succeed("compare", *tiny(60), "--seeds=2", "--out=cmp", "--quiet")
+        out = self.dir / "cmp"
+        lines = self.metrics("cmp")
+        self.assertEqual([line["step"] for line in lines], list(range(1, 61)))
+        for title in VARIANTS.values():
+            for seed in (36000, 36001):
+                name = f"{title}-seed{seed}"
+                self.assertEqual([line["losses"][name] for line in lines], [line["loss"] for line in self.metrics(f"cmp/runs/{name}")])
+        first = self.metrics("cmp/runs/moe-seed36000")
+        self.assertEqual([line["layers"] for line in lines], [line["layers"] for line in first])
+        self.assertIn("<html", (out / "report.html").read_text())
+        words = (out / "findings.md").read_text().split()
+        self.assertTrue(300 <= len(words) <= 600, len(words))
+        for name in ("routing-analysis", "expert-by-class"):
+            self.assertTrue((out / f"{name}.gp").exists())
+            self.assertEqual((out / f"{name}.png").exists(), shutil.which("gnuplot") is not None)
+
+    def test_force_leaves_no_file_of_the_earlier_comparison(self):
+        self.succeed("compare", *tiny(1), "--seeds=1", "--out=cmp", "--quiet")
+        files = {name for name in os.listdir(self.dir / "cmp") if name not in ("runs", "config.json")}
+        self.assertTrue({"manifest.json", "findings.md", "metrics.jsonl", "report.html"} <= files, files)
+        child = subprocess.Popen([program.PROGRAM, "compare", *tiny(100000), "--seeds=1", "--out=cmp", "--force", "--quiet"],
+                                 cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 120
+        while not (self.dir / "cmp/runs/dense-seed36000/metrics.jsonl").exists() or (self.dir / "cmp/manifest.json").exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        time.sleep(0.2)
+        child.send_signal(signal.SIGINT)
+        self.assertEqual(child.wait(timeout=60), 3)
+        child.communicate()
+        self.assertEqual(files & set(os.listdir(self.dir / "cmp")), set())
+        self.assertFalse((self.dir / "cmp/runs/moe-seed36000").exists())
+
+    def test_a_loss_that_is_no_number_is_an_error_and_no_verdict(self):
+        flags = [*tiny(2), "--seeds=2", "--max-probes=0", "--out=cmp", "--quiet"]
+        self.succeed("compare", *flags)
+        path = self.dir / "cmp/runs/moe-seed36001/result.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "val_loss": None}))
+        before = program.tree(self.dir / "cmp")
+        done = self.call("compare", *flags, "--resume")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("moe_variant.val_loss[1] is null, expected a finite number", done.stderr)
+        self.assertEqual(program.tree(self.dir / "cmp"), before)
+
+    def test_one_seed_has_no_interval_and_is_deferred(self):
+        manifest = self.json_of("compare", *tiny(2), "--seeds=1", "--out=cmp", "--json")
+        self.assertEqual((manifest["verdict"]["verdict"], manifest["verdict"]["rule"]), ("defer", "one-seed"))
+        for difference in manifest["paired_val_loss_difference"].values():
+            self.assertIsNone(difference["low"])
+        self.assertIn("One seed cannot say", (self.dir / "cmp/findings.md").read_text())
+
+    def test_conllu_brings_classes(self):
+        lines = []
+        for i in range(400):
+            for number, (word, tag) in enumerate((("the", "DET"), (f"noun{i % 7}", "NOUN"), (f"verb{i % 5}", "VERB"), (".", "PUNCT")), 1):
+                lines.append(f"{number}\t{word}\t_\t{tag}\t_\t_\t0\t_\t_\t_")
+            lines.append("")
+        (self.dir / "small.conllu").write_text("\n".join(lines) + "\n")
+        manifest = self.json_of("compare", *tiny(3, "small.conllu"), "--seeds=1", "--out=cmp", "--json")
+        self.assertEqual(manifest["specialisation"][0]["by"], "class")
+        self.assertIn("conclusion", manifest["specialisation"][0]["layers"][0])
+        classes = json.loads((self.dir / "cmp/specialisation.json").read_text())["layers"][0]["classes"]
+        self.assertEqual({c["name"] for c in classes if c["count"]}, {"det", "noun", "verb", "punct", "sentence-end"})
 
     def test_dense_twins_match_in_parameters(self):
         manifest = self.json_of("compare", *tiny(1), "--num-experts=8", "--top-k=3", "--seeds=1", "--out=cmp", "--json")

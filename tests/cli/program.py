@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 PROGRAM = None
+TIMEOUT = 300  # seconds a call may take
 
 # The flags of a model whose step takes well below a millisecond.
 TINY = ["--num-layers=2", "--d-model=8", "--num-heads=2", "--d-ff=16", "--d-expert=16", "--seq-len=16", "--batch-size=4",
@@ -51,7 +52,7 @@ class ProgramTest(unittest.TestCase):
     def call(self, *args, env=None):
         """Runs the program; its exit code, stdout and stderr are in the answer."""
         return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True,
-                              errors="replace", timeout=300, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+                              errors="replace", timeout=TIMEOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
 
     def succeed(self, *args):
         done = self.call(*args)

@@ -28,7 +28,8 @@ class Train(ProgramTest):
         self.assertEqual(len(header), 1)
         self.assertIn("expert_counts: assignments in block 1", header[0])
         self.assertIn("E * sum(f * P)", header[0])
-        self.assertRegex(out[-1], r"^val_loss=\d+\.\d{3}$")
+        self.assertRegex(out[-2], r"^val_loss=\d+\.\d{3}$")
+        self.assertRegex(out[-1], r"^health: untested \(block 1, too-early\): step 6; ")
 
     def test_log_lines_show_what_metrics_hold(self):
         out = self.succeed("train", *tiny(3), "--log-interval=3", "--out=run").stdout
@@ -45,9 +46,9 @@ class Train(ProgramTest):
         self.succeed("train", *tiny(2), "--moe-layer=none", "--out=dense")
         loss = json.loads((self.dir / "dense/result.json").read_text())["val_loss"]
         out = self.succeed("train", *tiny(2), "--dense-baseline=dense", "--out=moe").stdout
-        self.assertRegex(out.splitlines()[-1], rf"^val_loss=\d+\.\d{{3}}  \(dense_baseline={loss:.3f}\)$")
+        self.assertRegex(out.splitlines()[-2], rf"^val_loss=\d+\.\d{{3}}  \(dense_baseline={loss:.3f}\)$")
         out = self.succeed("train", *tiny(2), "--dense-baseline=1.89", "--out=moe2").stdout
-        self.assertTrue(out.endswith("  (dense_baseline=1.890)\n"))
+        self.assertTrue(out.splitlines()[-2].endswith("  (dense_baseline=1.890)"))
 
     def test_metrics_have_one_line_a_step(self):
         self.succeed("train", *tiny(7), "--moe-layer=0,1", "--out=run")
@@ -68,7 +69,8 @@ class Train(ProgramTest):
     def test_files_of_a_run(self):
         self.succeed("train", *tiny(2), "--out=deep/er/run")
         self.assertEqual(sorted(p.name for p in (self.dir / "deep/er/run").iterdir()),
-                         ["checkpoint.safetensors", "config.json", "corpus.json", "metrics.jsonl", "result.json"])
+                         ["checkpoint.safetensors", "config.json", "corpus.json", "health.json", "metrics.jsonl",
+                          "result.json"])
         config = json.loads((self.dir / "deep/er/run/config.json").read_text())
         self.assertEqual(config["model"]["vocab_size"], 256)
         self.assertEqual(config["train"]["steps"], 2)

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "comparison_artifacts.hpp"
+
+#include <algorithm>
+
+#include "atomic_file.hpp"
+#include "exit_codes.hpp"
+#include "interrupt.hpp"
+#include "report_directory.hpp"
+#include "run_directory.hpp"
+
+namespace cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kMaxBytes = std::size_t{1} << 32;
+
+std::vector<std::string> lines_of(const fs::path& path) {
+  const std::string text = read_whole_file(path, kMaxBytes);
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+void write(const fs::path& path, const std::string& content) {
+  try {
+    write_file_atomically(path, content);
+  } catch (const BadInput& error) {
+    throw RunFailed(error.what());
+  }
+}
+
+}  // namespace
+
+std::vector<Json> measure_specialisation(const Comparison& c, const capi::Dataset& dataset,
+                                         const capi::Options& options, const std::vector<fs::path>& moe_runs,
+                                         std::uint64_t max_windows) {
+  std::vector<Json> reports;
+  const std::uint64_t all = dataset.num_windows("val", c.config.at("train").at("seq_len"));
+  if (std::min(all, max_windows == 0 ? all : max_windows) < 2) return reports;  // its intervals resample windows
+  for (std::size_t s = 0; s < moe_runs.size(); ++s) {
+    Json config = c.config;
+    config["train"]["seed"] = c.seeds[s];
+    capi::Model model(json_text(config), options);
+    model.load_weights((moe_runs[s] / "checkpoint.safetensors").string());
+    const Json request = {{"max_windows", max_windows}};
+    reports.push_back(Json::parse(model.specialisation(dataset, "val", json_text(request), &interrupt_token())));
+    write(moe_runs[s] / "specialisation.json", json_text(reports.back(), 2) + "\n");
+  }
+  return reports;
+}
+
+std::string comparison_metrics(const std::vector<std::vector<fs::path>>& runs) {
+  std::vector<Json> lines;
+  for (const std::string& line : lines_of(runs.at(1).front() / "metrics.jsonl")) {
+    lines.push_back(Json::parse(line));
+    lines.back()["losses"] = Json::object();
+  }
+  for (const std::vector<fs::path>& of_variant : runs) {
+    for (const fs::path& run : of_variant) {
+      const std::vector<std::string> of_run = lines_of(run / "metrics.jsonl");
+      for (std::size_t i = 0; i < lines.size() && i < of_run.size(); ++i) {
+        lines[i]["losses"][run.filename().string()] = Json::parse(of_run[i]).at("loss");
+      }
+    }
+  }
+  std::string text;
+  for (const Json& line : lines) text += json_text(line) + "\n";
+  return text;
+}
+
+std::vector<std::string> write_artifacts(const fs::path& out, const Comparison& c, const Json& manifest,
+                                         const std::string& metrics) {
+  const std::string findings = capi::compare_findings(json_text(manifest));
+  write(out / "metrics.jsonl", metrics);
+  if (!c.specialisation.empty()) {
+    write(out / "specialisation.json", json_text(c.specialisation.front(), 2) + "\n");
+  }
+  write(out / "findings.md", findings);
+  write(out / "manifest.json", json_text(manifest, 2) + "\n");
+  try {
+    return make_report(out);
+  } catch (const BadInput& error) {
+    throw RunFailed(error.what());
+  }
+}
+
+void remove_artifacts(const fs::path& out) {
+  remove_files({out / "manifest.json", out / "metrics.jsonl"});
+  remove_files(derived_files(out));
+}
+
+}  // namespace cli

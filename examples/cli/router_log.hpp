@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The router log of a run, rebuilt from its metrics.jsonl: what a health check reads.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "json_text.hpp"
+
+namespace cli {
+
+/// The lines of one line of metrics.jsonl, one an MoE layer.
+std::string router_log_lines(const Json& metrics_line, std::size_t top_k);
+
+/// Of the last `max_steps` lines of metrics.jsonl; empty for a dense model. @throws BadInput.
+std::string router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps = 20000);
+
+/// What the run's configuration says for a health check: warm-up and coefficients.
+Json health_options_of(const Json& config);
+
+}  // namespace cli

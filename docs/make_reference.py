@@ -25,7 +25,8 @@ capi/functions.json. What a call may do at the same time as others:
 | `write` | runs alone on its handle; `MINIMOE_E_BUSY` while anything else runs |
 """
 TITLES = {"version": "Version and build", "options": "Options", "config": "Configuration", "cancel": "Cancel token",
-          "dataset": "Dataset", "model": "Model", "trainer": "Trainer", "moe_layer": "The bare MoE layer", "balance": "Balance"}
+          "dataset": "Dataset", "model": "Model", "trainer": "Trainer", "moe_layer": "The bare MoE layer", "balance": "Balance",
+          "laboratory": "Routing laboratory"}
 
 
 def summary(doc):

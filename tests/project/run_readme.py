@@ -14,7 +14,7 @@ if not commands:
     sys.exit("README.md shows no minimoe command")
 with tempfile.TemporaryDirectory() as directory:
     for command in commands:
-        done = subprocess.run([program, *shlex.split(command)[1:]], cwd=directory, capture_output=True, text=True)
+        done = subprocess.run([program, *shlex.split(command, comments=True)[1:]], cwd=directory, capture_output=True, text=True)
         print(f"{command}: exit {done.returncode}")
         if done.returncode != 0 or not done.stdout.strip():
             sys.exit(done.stdout + done.stderr)

@@ -15,7 +15,7 @@ TRACES = {
 ALLOWED = {}
 
 # Prose, and formats without comments; LICENSE covers them without a line of their own.
-NO_LICENCE_LINE = {".md", ".json", ".abi", ".csv"}
+NO_LICENCE_LINE = {".md", ".json", ".jsonl", ".abi", ".csv"}
 LICENCE_TEXTS = {"LICENSE", "NOTICE"}
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "minimoe/model/minigpt.hpp"
-#include "minimoe/train/train_config.hpp"
+#include "train/micro_batches.hpp"
 
 namespace minimoe {
 
@@ -12,9 +11,7 @@ template <class T>
 struct StepBuffers {
   View<T, 1> gradients, moment1, moment2;
   ModelCache<T> cache;
-  View<std::int32_t, 2> tokens, targets;  // [A, B * S]
-  View<std::uint8_t, 2> valid;
-  View<std::int32_t, 1> window;  // [S + 1]
+  MicroBatches micro_batches;
 
   void plan_optimizer(Arena& arena, std::size_t num_parameters) {
     gradients = arena.take<T, 1>({num_parameters});
@@ -23,11 +20,7 @@ struct StepBuffers {
   }
   void plan_activations(Arena& arena, const ModelConfig& model, const TrainConfig& train, int num_threads) {
     cache.plan(arena, model, train.batch_size, train.seq_len, num_threads, true);
-    const std::size_t num_tokens = train.batch_size * train.seq_len;
-    tokens = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
-    targets = arena.take<std::int32_t, 2>({train.accumulation_steps, num_tokens});
-    valid = arena.take<std::uint8_t, 2>({train.accumulation_steps, num_tokens});
-    window = arena.take<std::int32_t, 1>({train.seq_len + 1});
+    micro_batches.plan(arena, train);
   }
 };
 

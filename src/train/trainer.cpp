@@ -45,7 +45,6 @@ struct Trainer<T>::Impl {
   std::vector<RoutingStats> routing;       // of the last completed step
   std::vector<RoutingStats> step_routing;  // of the step that is being computed
   std::vector<std::int64_t> global_load;   // [MoE layers * E]
-  std::vector<std::int64_t> tokens_of;     // valid tokens of each micro-batch
   LossScale scale;
   double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
   const char* where = "trainer.train_step";
@@ -64,7 +63,6 @@ struct Trainer<T>::Impl {
     for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
     step_routing = routing;
     global_load.resize(model.num_moe_layers() * moe().num_experts);
-    tokens_of.resize(config.accumulation_steps);
     scale.balance.resize(model.num_moe_layers());
     // Last: from here on the model refers to the arena, and nothing can fail.
     for (ParameterRef<T>& p : state.weights) p.bind_gradient(p.gradient);
@@ -88,50 +86,6 @@ struct Trainer<T>::Impl {
     }
   }
 
-  // Targets of padding are never counted.
-  void fill(const BatchSource& source, std::int64_t step, std::size_t micro, std::size_t slot) {
-    const MicroBatch batch{micro_view(buffers.tokens, slot), micro_view(buffers.targets, slot),
-                           micro_view(buffers.valid, slot), buffers.window};
-    std::fill_n(batch.valid.data(), batch.valid.size(), std::uint8_t{1});
-    source.fill(step, micro, config.batch_size, config.seq_len, batch);
-    tokens_of[slot] = 0;
-    for (std::size_t t = 0; t < batch.valid.size(); ++t) {
-      tokens_of[slot] += batch.valid(t) != 0;
-      if (!batch.valid(t)) batch.targets(t) = kIgnoreIndex;
-    }
-  }
-
-  template <class U>
-  View<U, 1> micro_view(const View<U, 2>& all, std::size_t micro) const {
-    return View<U, 1>(all.row(micro), {all.shape(1)});
-  }
-
-  TokenBatch token_batch(std::size_t micro) const {
-    TokenBatch batch;
-    batch.tokens = micro_view(buffers.tokens, micro);
-    if (tokens_of[micro] < static_cast<std::int64_t>(batch.tokens.size())) {
-      batch.valid = micro_view(buffers.valid, micro);
-    }
-    batch.batch_size = config.batch_size;
-    batch.seq_len = config.seq_len;
-    return batch;
-  }
-
-  std::int64_t count_targets() const {
-    std::int64_t count = 0;
-    for (std::size_t i = 0; i < buffers.targets.size(); ++i) count += buffers.targets.data()[i] != kIgnoreIndex;
-    return count;
-  }
-
-  // Sequences with a valid token (padding is on the right) in micro-batches [begin, end).
-  std::int64_t count_sequences(std::size_t begin, std::size_t end) const {
-    std::int64_t count = 0;
-    for (const std::uint8_t* row = buffers.valid.row(begin); row != buffers.valid.row(end); row += config.seq_len) {
-      count += *row != 0;
-    }
-    return count;
-  }
-
   void begin_micro_batch(const StepControl& control, std::size_t micro) const {
     throw_if_cancelled(control.cancel, where);
     if (control.on_micro_batch) control.on_micro_batch(micro);
@@ -142,7 +96,7 @@ struct Trainer<T>::Impl {
     std::fill(global_load.begin(), global_load.end(), 0);
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
       begin_micro_batch(control, micro);
-      model.forward(exec, token_batch(micro), true, buffers.cache);
+      model.forward(exec, buffers.micro_batches.tokens(micro), true, buffers.cache);
       ++metrics.counting_passes;
       for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
         const std::vector<std::int64_t>& load = buffers.cache.routing[layer].load;
@@ -174,7 +128,8 @@ struct Trainer<T>::Impl {
 
   // One micro-batch's routing joins that of the step.
   void add_routing(std::size_t micro) {
-    const double weight = per_micro_batch() ? 1.0 : static_cast<double>(count_sequences(micro, micro + 1));
+    const double weight =
+        per_micro_batch() ? 1.0 : static_cast<double>(buffers.micro_batches.num_sequences(micro, micro + 1));
     for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
       const RoutingStats& stats = buffers.cache.routing[layer];
       step_routing[layer].add(stats);
@@ -254,13 +209,12 @@ struct Trainer<T>::Impl {
   }
 
   void compute_gradients(const StepControl& control, const LossWeights& weights) {
-    std::int64_t num_tokens = 0;
+    MicroBatches& of_step = buffers.micro_batches;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
-      fill(batches, state.step, micro, micro);
-      num_tokens += tokens_of[micro];
+      of_step.fill(batches, state.step, micro, micro);
     }
-    const std::int64_t num_targets = count_targets();
-    const std::int64_t num_sequences = count_sequences(0, config.accumulation_steps);
+    const std::int64_t num_tokens = of_step.num_tokens(), num_targets = of_step.num_targets();
+    const std::int64_t num_sequences = of_step.num_sequences(0, config.accumulation_steps);
     require(num_targets > 0, where, ": step ", state.step + 1, " has no target to learn from");
 
     std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
@@ -277,8 +231,8 @@ struct Trainer<T>::Impl {
     double loss_sum = 0;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
       begin_micro_batch(control, micro);
-      const TokenBatch batch = token_batch(micro);
-      const View<std::int32_t, 1> targets = micro_view(buffers.targets, micro);
+      const TokenBatch batch = of_step.tokens(micro);
+      const View<std::int32_t, 1> targets = of_step.targets(micro);
       model.forward(exec, batch, true, buffers.cache);
       const double loss = model.loss(exec, targets, buffers.cache).loss;
       if (!std::isfinite(loss)) fail_non_finite(concat("the loss of micro-batch ", micro, " is ", loss));
@@ -389,10 +343,10 @@ EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count, 
   double loss_sum = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     throw_if_cancelled(cancel, "trainer.evaluate");
-    impl.fill(batches, i, 0, 0);
-    impl.model.forward(impl.exec, impl.token_batch(0), false, impl.buffers.cache);
-    const CrossEntropySum sum =
-        impl.model.loss(impl.exec, impl.micro_view(impl.buffers.targets, 0), impl.buffers.cache);
+    MicroBatches& slots = impl.buffers.micro_batches;
+    slots.fill(batches, i, 0, 0);
+    impl.model.forward(impl.exec, slots.tokens(0), false, impl.buffers.cache);
+    const CrossEntropySum sum = impl.model.loss(impl.exec, slots.targets(0), impl.buffers.cache);
     if (!std::isfinite(sum.loss)) {
       throw Error(ErrorCode::kNonFinite, concat("trainer.evaluate: the loss of batch ", i, " is ", sum.loss));
     }

@@ -80,6 +80,12 @@ bool all_seeds(const BreakResult& result, Holds&& holds) {
   return std::all_of(result.seeds.begin(), result.seeds.end(), holds);
 }
 
+std::int64_t num_steps(const Json& config) { return config.at("train").at("steps"); }
+
+bool as_long_as_its_own(const BreakResult& result) {
+  return num_steps(result.broken) >= num_steps(result.definition.at("broken"));
+}
+
 ClaimCheck check(const BreakResult& result, const std::string& claim) {
   const Json& moe = result.broken.at("model").at("moe");
   const double most = 1 / moe.at("top_k").get<double>();
@@ -108,7 +114,7 @@ ClaimCheck check(const BreakResult& result, const std::string& claim) {
       text += ". It cannot be reached: a token names " + moe.at("top_k").dump() +
               " different experts, so no expert can have more than " + fixed(100 * most, 0) + " %";
     }
-    return {claim, holds, text};
+    return {claim, holds, text, holds || most <= 0.8 || as_long_as_its_own(result)};
   }
   if (claim == "main-loss-fine") {
     const bool holds = all_seeds(result, [](const BreakRuns& r) { return worst_main_loss(r) <= 0.02; });
@@ -127,8 +133,21 @@ ClaimCheck check(const BreakResult& result, const std::string& claim) {
 
 std::vector<ClaimCheck> check_claims(const BreakResult& result) {
   std::vector<ClaimCheck> checks;
-  for (const Json& claim : result.definition.at("claims")) checks.push_back(check(result, claim));
+  for (const Json& claim : result.definition.at("claims")) {
+    checks.push_back(check(result, claim));
+    ClaimCheck& c = checks.back();
+    if (claim != "share-above-80-percent") c.decided = as_long_as_its_own(result);
+    if (!c.decided) {
+      c.text += " (" + std::to_string(num_steps(result.broken)) + " steps; the break's own are " +
+                std::to_string(num_steps(result.definition.at("broken"))) + ")";
+    }
+  }
   return checks;
+}
+
+std::string outcome(const ClaimCheck& check) {
+  if (!check.decided) return "cannot tell";
+  return check.holds ? "agrees" : "disagrees";
 }
 
 std::string symptom(const BreakResult& result) {

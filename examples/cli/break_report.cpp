@@ -62,7 +62,8 @@ std::string markdown_of(const BreakResult& result) {
   text += "fix_diff: |\n" + indented(d.at("fix_diff"), "  ") + "\n```\n\n";
   text += "Commonly said: " + d.at("claim").get<std::string>() + " Measured:\n\n";
   for (const ClaimCheck& c : check_claims(result)) {
-    text += std::string("- ") + (c.holds ? "agrees" : "**disagrees**") + ": " + c.text + "\n";
+    const std::string said = outcome(c);
+    text += "- " + (said == "disagrees" ? "**disagrees**" : said) + ": " + c.text + "\n";
   }
   text += "\n" + recovery(result) + "\n\n";
   text += "Signals of seed " + std::to_string(result.seeds.front().seed) + ":\n\n" +
@@ -83,7 +84,8 @@ std::string break_text(const BreakResult& result) {
   text += "\nsymptom: " + symptom(result) + "\n";
   text += "commonly said: " + result.definition.at("claim").get<std::string>() + "\n";
   for (const ClaimCheck& c : check_claims(result)) {
-    text += std::string(c.holds ? "  agrees:    " : "  DISAGREES: ") + c.text + "\n";
+    const std::string said = outcome(c);
+    text += "  " + (said == "disagrees" ? "DISAGREES" : said) + ": " + c.text + "\n";
   }
   text += "hidden cause: " + result.definition.at("hidden_cause").get<std::string>() + "\n";
   text += "undo:";
@@ -95,7 +97,7 @@ Json break_json(const BreakResult& result) {
   const Json& d = result.definition;
   Json claims = Json::array(), seeds = Json::array();
   for (const ClaimCheck& c : check_claims(result)) {
-    claims.push_back({{"claim", c.claim}, {"holds", c.holds}, {"text", c.text}});
+    claims.push_back({{"claim", c.claim}, {"holds", c.holds}, {"decided", c.decided}, {"text", c.text}});
   }
   for (const BreakRuns& runs : result.seeds) {
     Json signals = Json::array();

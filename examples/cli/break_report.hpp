@@ -16,9 +16,12 @@ struct BreakResult {
 struct ClaimCheck {
   std::string claim;
   bool holds = false;
-  std::string text;  ///< one sentence with figures
+  std::string text;     ///< one sentence with figures
+  bool decided = true;  ///< false: the runs were shorter than the break's own, so this says nothing yet
 };
 std::vector<ClaimCheck> check_claims(const BreakResult& result);
+/// "agrees", "disagrees" or "cannot tell".
+std::string outcome(const ClaimCheck& check);
 
 /// The symptom as measured, in a few sentences.
 std::string symptom(const BreakResult& result);

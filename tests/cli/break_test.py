@@ -111,6 +111,16 @@ class Break(ProgramTest):
         worse = runs["broken"]["val_loss"] - runs["dense"]["val_loss"]
         self.assertEqual(claims["worse-than-dense"]["holds"], worse > 0.01)
         self.assertIn(f"{worse:+.4f}", claims["worse-than-dense"]["text"])
+        # What can be known of a short run is said, the rest is not.
+        self.assertEqual([name for name, c in claims.items() if c["decided"]], ["share-above-80-percent"])
+        self.assertIn("the break's own are 500", claims["collapsed"]["text"])
+
+    def test_a_short_run_neither_agrees_nor_disagrees(self):
+        said = self.succeed("break", "headstart", *SMALL, "--out=out").stdout
+        self.assertEqual(said.count("\n  cannot tell: "), 2)
+        self.assertNotIn("agrees:", said)
+        self.assertNotIn("DISAGREES", said)
+        self.assertIn("- cannot tell: ", (self.dir / "out/breaks.md").read_text())
 
     def test_a_saturated_start_is_said_on_stderr(self):
         done = self.succeed("break", "sham", *SMALL, "--out=out")

@@ -78,12 +78,14 @@ struct EarlierRun {
   bool resumable = false;
 };
 
-// A result counts when this version took it from the same data in the same way; else it is taken again.
+// A result counts when this version took it from the same data in the same way, and when its weights and metrics are
+// there for what is measured afterwards; else it is taken again.
 EarlierRun earlier_run(const RunDirectory& files, const Json& config, const Comparison& comparison) {
   std::error_code error;
   EarlierRun earlier;
   if (!fs::exists(files.config(), error) || read_json(files.config()) != config) return earlier;
-  if (fs::exists(files.result(), error)) {
+  earlier.resumable = fs::exists(files.checkpoint(), error) && fs::exists(files.metrics(), error);
+  if (earlier.resumable && fs::exists(files.result(), error)) {
     const Json result = read_json(files.result());
     const bool same = result.is_object() && result.contains("splits") &&
                       result.value("corpus", Json()) == comparison.corpus &&
@@ -91,7 +93,6 @@ EarlierRun earlier_run(const RunDirectory& files, const Json& config, const Comp
                       result.value("version", Json()) == capi::version_string();
     if (same) earlier.result = result;
   }
-  earlier.resumable = fs::exists(files.checkpoint(), error);
   return earlier;
 }
 
@@ -239,7 +240,7 @@ int interrupted() {
   return kInterrupted;
 }
 
-int compare(const CompareOptions& o) {
+int compare(const CompareOptions& o, bool with_results = true) {
   Job job = prepare(o);
   catch_interrupts();
   if (!run_all(o, job)) return interrupted();
@@ -260,7 +261,7 @@ int compare(const CompareOptions& o) {
   for (const std::string& note : write_artifacts(o.out, c, manifest, comparison_metrics(runs))) {
     std::fprintf(stderr, "minimoe: note: %s\n", note.c_str());
   }
-  print_results(o, c, manifest);
+  if (with_results) print_results(o, c, manifest);
   return kOk;
 }
 
@@ -272,7 +273,8 @@ int check(const CompareOptions& options, const std::string& directory) {
   require_expected_ranges();
   std::error_code error;
   if (!fs::exists(fs::path(o.out) / "manifest.json", error)) {
-    if (const int code = compare(o); code != kOk) return code;
+    const bool with_results = !o.json;  // one JSON document: that of the check
+    if (const int code = compare(o, with_results); code != kOk) return code;
   }
   return check_comparison(o.out, o.json) ? kOk : kRunFailed;
 }

@@ -37,7 +37,6 @@ class RunDirectory {
   std::filesystem::path result() const { return path_ / "result.json"; }
   std::filesystem::path health() const { return path_ / "health.json"; }
   std::filesystem::path corpus() const { return path_ / "corpus.json"; }
-  /// Of a comparison's MoE runs.
 
   /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
   /// The first call that touches anything. @throws BadInput.

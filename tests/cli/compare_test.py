@@ -251,6 +251,11 @@ class Compare(ProgramTest):
         path.write_text(json.dumps({**result, "version": "0.0.0", "val_loss": 99}))
         self.succeed(*again)
         self.assertEqual(json.loads(path.read_text())["val_loss"], result["val_loss"])
+        for lost in ("checkpoint.safetensors", "metrics.jsonl"):  # what is measured after training needs both
+            (path.parent / lost).unlink()
+            self.succeed(*again)
+            self.assertTrue((path.parent / lost).exists())
+            self.assertEqual(json.loads(path.read_text())["val_loss"], result["val_loss"])
 
     def test_runs_of_train_are_not_replaced_unasked(self):
         self.succeed("train", *tiny(1), "--quiet")

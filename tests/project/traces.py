@@ -14,8 +14,8 @@ TRACES = {
 # (path, what) -> why it may stand there.
 ALLOWED = {}
 
-# Prose, and formats without comments; LICENSE covers them without a line of their own.
-NO_LICENCE_LINE = {".md", ".json", ".jsonl", ".abi", ".csv"}
+# Prose, formats without comments, and pictures that a program drew; LICENSE covers them without a line of their own.
+NO_LICENCE_LINE = {".md", ".json", ".jsonl", ".abi", ".csv", ".svg"}
 LICENCE_TEXTS = {"LICENSE", "NOTICE"}
 LICENCE = "SPDX-License-Identifier: Apache-2.0"
 

@@ -28,6 +28,14 @@ Entries later_than(Entries entries, std::int64_t after) {
   return entries.subspan(static_cast<std::size_t>(first - entries.begin()));
 }
 
+// The entries whose first step is above `after`.
+Entries begun_after(Entries entries, std::int64_t after) {
+  const auto first = std::partition_point(entries.begin(), entries.end(), [&](const RouterLogEntry& entry) {
+    return entry.step - entry.num_steps < after;
+  });
+  return entries.subspan(static_cast<std::size_t>(first - entries.begin()));
+}
+
 // The last `wanted` of kParts parts of the window by steps.
 Entries last_parts(Entries window, std::int64_t window_steps, std::int64_t wanted) {
   const std::int64_t steps = std::max<std::int64_t>(1, window_steps * wanted / static_cast<std::int64_t>(kParts));
@@ -70,10 +78,11 @@ class LayerCheck {
   }
 
  private:
-  // From the last line backwards; what lies before the end of the warm-up is left out, unless there is nothing else.
+  // From the last line backwards; what lies before the end of the warm-up is left out, and so is a line that sums steps
+  // on both sides of it, unless there is nothing else.
   void cut_windows() {
     Entries left(log_.entries);
-    if (const Entries after = later_than(left, o_.warmup); !after.empty()) left = after;
+    if (const Entries after = begun_after(left, o_.warmup); !after.empty()) left = after;
     while (!left.empty()) {
       const Entries window = later_than(left, left.back().step - o_.window);
       WindowHealth judged;
@@ -82,6 +91,10 @@ class LayerCheck {
         judged.rule = "too-early";
         judged.reason = concat("step ", window.back().step, "; the first verdict comes ", o_.settle_steps,
                                " steps after a warm-up of ", o_.warmup);
+      } else if (judged.figures.first_step <= o_.warmup) {
+        judged.rule = "too-early";
+        judged.reason = concat("the line of step ", window.back().step, " begins at step ", judged.figures.first_step,
+                               ", within the warm-up of ", o_.warmup);
       } else {
         Judgement judgement = judge_window(window, log_.top_k, judged.figures, o_);
         judged.verdict = judgement.verdict;
@@ -112,7 +125,8 @@ class LayerCheck {
 
   // One expert ahead is often gone by itself some steps later; with the gate mass behind it, it seldom is.
   void early_warning() {
-    if (log_.entries.back().step < o_.warmup) return;
+    const std::int64_t step = log_.entries.back().step;
+    if (step < o_.warmup || step >= o_.warmup + o_.settle_steps) return;
     const Entries end = later_than(log_.entries, log_.entries.back().step - kEarlySteps);
     const RoutingFigures f = routing_figures(end, log_.top_k);
     const bool by_gate = f.has_gate && f.gate_distance < o_.collapsed_below;

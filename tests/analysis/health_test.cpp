@@ -93,6 +93,25 @@ TEST_CASE("health: no verdict before the warm-up has settled, at the very step i
   CHECK(judge(steady(1, collapsed, flat, 250), options).verdict == Verdict::kCollapsed);
 }
 
+TEST_CASE("health: a line that sums steps of the warm-up and later ones is not judged", "[analysis]") {
+  RouterLayerLog log = steady(1, {1000, 1000, 1000, 1000}, {0.25, 0.25, 0.25, 0.25});
+  log.entries.erase(log.entries.begin(), log.entries.begin() + 9);
+  RouterLogEntry& first = log.entries.front();  // steps 1 to 100 now, 50 of them warm-up
+  first.num_steps = 100;
+  first.load = {39700, 100, 100, 100};
+  first.mean_probs = {0.97, 0.01, 0.01, 0.01};
+  const LayerHealth health = judge(log);
+  CHECK(health.windows.front().figures.first_step == 101);
+  CHECK_FALSE(mentions(health.findings, "recovered"));
+  log.entries.resize(1);
+  CHECK(judge(log).verdict == Verdict::kUntested);
+  CHECK(judge(log).rule == "too-early");
+  CHECK(judge(log).reason == "the line of step 100 begins at step 1, within the warm-up of 50");
+  HealthOptions options;
+  options.warmup = 0;
+  CHECK(judge(log, options).verdict == Verdict::kCollapsed);
+}
+
 TEST_CASE("health: the worst layer decides, and none is averaged away", "[analysis]") {
   std::vector<RouterLayerLog> layers{steady(1, {3970, 10, 10, 10}), steady(1, {10, 1330, 1330, 1330}),
                                      steady(1, {1000, 1000, 1000, 1000})};

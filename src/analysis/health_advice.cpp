@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to try, cheapest first: the balance loss, the router's start, the shape, the learning rate.
-#include "analysis/number_text.hpp"
 #include "analysis/layer_health.hpp"
+#include "analysis/number_text.hpp"
 #include "minimoe/core/error.hpp"
 
 namespace minimoe {
@@ -84,7 +84,7 @@ class Advice {
   }
   void drops() {
     add("raise capacity_factor, or 0 for no limit");
-    balance_loss();
+    if (layer_.num_experts > 1) balance_loss();
   }
   void untested() {
     const std::string& rule = layer_.rule;

@@ -33,14 +33,18 @@ class Judge {
   Judge(const RoutingFigures& figures, const HealthOptions& options) : f_(figures), o_(options) {}
 
   Judgement judge() const {
-    if (f_.num_experts == 1) return {Verdict::kHealthy, "one-expert", "with one expert there is no choice to judge"};
+    if (f_.num_experts == 1) {
+      if (const Judgement found = drops(); is_bad(found)) return found;
+      return {Verdict::kHealthy, "one-expert", "with one expert there is no choice to judge"};
+    }
     if (const Judgement found = collapse(); is_bad(found)) return unless_chance(found);
     if (const Judgement found = batch_collapse(); is_bad(found)) return found;
     if (const Judgement found = sham(); is_bad(found)) return unless_short(found);
     if (const Judgement found = cold(); is_bad(found)) return unless_chance(found);
     if (const Judgement found = uneven(); is_bad(found)) return unless_chance(found);
     if (const Judgement found = batch_skew(); is_bad(found)) return found;
-    return unless_short(drops());
+    if (const Judgement found = drops(); is_bad(found)) return unless_short(found);
+    return unless_short(nothing_found());
   }
 
  private:
@@ -120,11 +124,13 @@ class Judge {
   }
 
   Judgement drops() const {
-    if (f_.drop_rate && *f_.drop_rate > o_.drop_rate_above) {
-      return {Verdict::kSkewed, "drops",
-              concat(percent_text(*f_.drop_rate), " of the assignments dropped by capacity (limit ",
-                     percent_text(o_.drop_rate_above), ")")};
-    }
+    if (!f_.drop_rate || *f_.drop_rate <= o_.drop_rate_above) return none();
+    return {Verdict::kSkewed, "drops",
+            concat(percent_text(*f_.drop_rate), " of the assignments dropped by capacity (limit ",
+                   percent_text(o_.drop_rate_above), ")")};
+  }
+
+  Judgement nothing_found() const {
     if (f_.top_k == f_.num_experts) {
       if (!f_.has_gate) {
         return {Verdict::kUntested, "nothing-to-judge",

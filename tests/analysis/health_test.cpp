@@ -129,6 +129,10 @@ TEST_CASE("health: five per cent of drops are allowed, more are not", "[analysis
   for (RouterLogEntry& entry : log.entries) entry.num_dropped = 201;
   CHECK(judge(log).rule == "drops");
   CHECK(judge(log).advice.front().find("capacity_factor") != std::string::npos);
+  log = steady(1, {4000}, {1});
+  for (RouterLogEntry& entry : log.entries) entry.num_dropped = 201;
+  CHECK(judge(log).rule == "drops");  // one expert has a capacity too
+  CHECK(judge(log).advice.size() == 1);
 }
 
 TEST_CASE("health: a limit that is moved moves the verdict, and is reported", "[analysis]") {

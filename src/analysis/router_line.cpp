@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <ostream>
 
 #include "minimoe/core/error.hpp"
 #include "train/strict_json.hpp"
@@ -15,6 +16,18 @@ namespace {
 constexpr std::uint64_t kMaxExperts = 4096;
 constexpr std::uint64_t kMostSteps = 1'000'000'000'000;
 constexpr std::uint64_t kMostCount = std::uint64_t{1} << 53;  // a double, and so a figure, holds it exactly
+constexpr double kViolationTolerance = 0.05;                  // logs are rounded
+
+// A key, or one item of its list; as text only in a message, since a line may have thousands.
+struct Place {
+  const char* key;
+  std::optional<std::size_t> index = std::nullopt;
+
+  friend std::ostream& operator<<(std::ostream& out, const Place& place) {
+    out << place.key;
+    return place.index ? out << '[' << *place.index << ']' : out;
+  }
+};
 
 JsonText parse(std::string_view text, const std::string& where) {
   constexpr JsonLimits kLimits{.max_bytes = std::size_t{1} << 20, .max_depth = 4, .max_values = 4 * kMaxExperts};
@@ -40,24 +53,24 @@ class LineReader {
 
   std::optional<std::int64_t> integer(const char* key, std::uint64_t low, std::uint64_t high) {
     const JsonValue* value = find(key);
-    if (!value) return std::nullopt;
-    return static_cast<std::int64_t>(natural(*value, key, low, high));
+    if (!value || value->kind == JsonValue::Kind::kNull) return std::nullopt;
+    return static_cast<std::int64_t>(natural(*value, {key}, low, high));
   }
   std::int64_t required_integer(const char* key, std::uint64_t low, std::uint64_t high) {
-    const auto value = integer(key, low, high);
-    require(value.has_value(), where_, ": ", key, " is missing");
-    return *value;
+    const JsonValue* value = find(key);
+    require(value != nullptr, where_, ": ", key, " is missing");
+    return static_cast<std::int64_t>(natural(*value, {key}, low, high));
   }
   std::optional<double> real(const char* key, double low, double high) {
     const JsonValue* value = find(key);
     if (!value || value->kind == JsonValue::Kind::kNull) return std::nullopt;
-    return finite(*value, key, low, high);
+    return finite(*value, {key}, low, high);
   }
   std::vector<std::int64_t> counts(const char* key) {
     const JsonValue& list = required_list(key);
     std::vector<std::int64_t> values;
     for (std::size_t i = 0; i < list.items.size(); ++i) {
-      values.push_back(static_cast<std::int64_t>(natural(list.items[i], concat(key, "[", i, "]"), 0, kMostCount)));
+      values.push_back(static_cast<std::int64_t>(natural(list.items[i], {key, i}, 0, kMostCount)));
     }
     return values;
   }
@@ -70,7 +83,7 @@ class LineReader {
             list->kind == JsonValue::Kind::kArray ? concat("a list of ", list->items.size()) : list->description(),
             ", expected ", count, " numbers, as load has");
     for (std::size_t i = 0; i < count; ++i) {
-      values.push_back(finite(list->items[i], concat(key, "[", i, "]"), 0, 1 + kProbabilitySumTolerance));
+      values.push_back(finite(list->items[i], {key, i}, 0, 1 + kProbabilitySumTolerance));
     }
     const double sum = std::accumulate(values.begin(), values.end(), 0.0);
     require(std::abs(sum - 1) <= kProbabilitySumTolerance, where_, ": ", key, " sums to ", sum, ", expected 1 within ",
@@ -100,19 +113,21 @@ class LineReader {
             ", expected a list of 1..", kMaxExperts, " counts");
     return *value;
   }
-  std::uint64_t natural(const JsonValue& value, const std::string& key, std::uint64_t low, std::uint64_t high) const {
+  std::uint64_t natural(const JsonValue& value, const Place& place, std::uint64_t low, std::uint64_t high) const {
     // 12.0 is what a script writes that summed in floating point; 12.5 is no count.
     const bool whole = value.kind == JsonValue::Kind::kReal && value.real >= 0 &&
                        value.real == std::floor(value.real) && value.real <= static_cast<double>(high);
     const std::uint64_t number = whole ? static_cast<std::uint64_t>(value.real) : value.integer;
-    require((whole || value.kind == JsonValue::Kind::kUnsigned) && number >= low && number <= high, where_, ": ", key,
-            " is ", value.description(), ", expected an integer ", low, "..", high);
-    return number;
+    if ((whole || value.kind == JsonValue::Kind::kUnsigned) && number >= low && number <= high) return number;
+    refuse(value, place, concat("an integer ", low, "..", high));
   }
-  double finite(const JsonValue& value, const std::string& key, double low, double high) const {
-    require(value.is_number() && value.real >= low && value.real <= high, where_, ": ", key, " is ",
-            value.description(), ", expected a number ", low, "..", high);
-    return value.real;
+  double finite(const JsonValue& value, const Place& place, double low, double high) const {
+    if (value.is_number() && value.real >= low && value.real <= high) return value.real;
+    refuse(value, place, concat("a number ", low, "..", high));
+  }
+  [[noreturn]] void refuse(const JsonValue& value, const Place& place, const std::string& expected) const {
+    throw Error(ErrorCode::kInvalidArgument,
+                concat(where_, ": ", place, " is ", value.description(), ", expected ", expected));
   }
 
   const JsonValue& object_;
@@ -136,6 +151,11 @@ void check_load(const RouterLine& line, const std::string& where) {
     require(load[e] <= tokens, where, ": load[", e, "] is ", load[e], ", above the ", tokens,
             " tokens (the sum of load over top_k): a token is sent to an expert once");
   }
+  // All tokens of a step on the same K experts is the most that a step can have, and so a mean over steps.
+  const double most = static_cast<double>(load.size()) / static_cast<double>(line.top_k) - 1;
+  const double violation = line.entry.max_violation_batch.value_or(0);
+  require(violation <= most + kViolationTolerance, where, ": max_violation_batch is ", violation,
+          ", expected at most E / K - 1 = ", most);
   const std::int64_t dropped = line.entry.num_dropped.value_or(0);
   require(dropped <= sum, where, ": num_dropped is ", dropped, ", load has ", sum, " assignments");
 }

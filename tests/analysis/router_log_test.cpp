@@ -28,7 +28,7 @@ TEST_CASE("router log: every key arrives", "[analysis]") {
   const auto layers = read_router_log(
       kGood + "\n" +
       R"({"step":12,"layer":0,"top_k":2,"load":[3,1,1,1],"gate_weight_share":[0.7,0.1,0.1,0.1],"num_steps":2,)"
-      R"("max_violation_batch":1.5,"router_logit_norm":3,"aux_loss":1.1,"z_loss":2,"bias_min":-0.5,"bias_max":0.25})" +
+      R"("max_violation_batch":0.75,"router_logit_norm":3,"aux_loss":1.1,"z_loss":2,"bias_min":-0.5,"bias_max":0.25})" +
       "\n" + R"({"step":9,"layer":1,"top_k":1,"load":[4.0,0]})");
   REQUIRE(layers.size() == 2);
   CHECK(layers[0].num_experts == 4);
@@ -45,7 +45,7 @@ TEST_CASE("router log: every key arrives", "[analysis]") {
   CHECK(second.mean_probs.empty());
   CHECK_FALSE(second.num_dropped);
   CHECK(second.gate_weight_share == std::vector<double>{0.7, 0.1, 0.1, 0.1});
-  CHECK(second.max_violation_batch == 1.5);
+  CHECK(second.max_violation_batch == 0.75);
   CHECK(second.router_logit_norm == 3.0);
   CHECK(second.aux_loss == 1.1);
   CHECK(second.z_loss == 2.0);
@@ -100,6 +100,9 @@ TEST_CASE("router log: what no router can have done is refused, with its line", 
       {R"({"step":20,"layer":0,"top_k":2,"load":[1,1,1,1],"num_dropped":-1})",
        "num_dropped is -1, expected an integer"},
       {R"({"step":20,"layer":0,"top_k":2,"load":[1,1,1,1],"aux_loss":-1})", "aux_loss is -1, expected a number 0.."},
+      {R"({"step":20,"layer":0,"top_k":2,"load":[1,1,1,1],"max_violation_batch":1.06})",
+       "max_violation_batch is 1.06, expected at most E / K - 1 = 1"},
+      {R"({"step":null,"layer":0,"top_k":2,"load":[1,1,1,1]})", "step is null, expected an integer"},
       {R"([1,2])", "a list, expected an object"},
       {R"({"step":20,)", "column"},
   };
@@ -110,6 +113,17 @@ TEST_CASE("router log: what no router can have done is refused, with its line", 
     CHECK_THAT(message, ContainsSubstring(c.message));
     CHECK(message.find('\n') == std::string::npos);
   }
+}
+
+TEST_CASE("router log: null stands for an optional key that is not there", "[analysis]") {
+  const auto layers = read_router_log(
+      R"({"step":20,"layer":0,"top_k":2,"load":[1,1,1,1],"mean_probs":null,"num_dropped":null,"num_steps":null,)"
+      R"("block":null,"max_violation_batch":null})");
+  const RouterLogEntry& entry = layers.at(0).entries.at(0);
+  CHECK(entry.mean_probs.empty());
+  CHECK_FALSE(entry.num_dropped);
+  CHECK(entry.num_steps == 1);
+  CHECK_FALSE(layers[0].block);
 }
 
 TEST_CASE("router log: a text without a line is refused", "[analysis]") {

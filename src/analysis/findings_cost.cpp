@@ -85,6 +85,19 @@ bool is_open(const ComparisonVerdict& v) {
   return includes_zero(v.to_dense) || includes_zero(v.to_active_matched) || includes_zero(v.to_total_matched);
 }
 
+// With the same spread. Student's t falls with every seed, so it takes far less than four times as many.
+std::size_t seeds_that_halve_the_interval(std::size_t num_seeds) {
+  const auto width = [](std::size_t n) {
+    return student_t_limit(kConfidence, n - 1) / std::sqrt(static_cast<double>(n));
+  };
+  std::size_t low = num_seeds, high = 4 * num_seeds;  // too few; enough
+  while (low + 1 < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    (width(middle) > width(num_seeds) / 2 ? low : high) = middle;
+  }
+  return high;
+}
+
 std::string in_short(const ComparisonFacts& f) {
   const ComparisonVerdict& v = f.verdict;
   switch (v.verdict) {
@@ -99,8 +112,9 @@ std::string in_short(const ComparisonFacts& f) {
       return " More seeds would not turn this round.";
     case Adoption::kDefer:
       if (v.rule == "one-seed") return " Two seeds give an interval, three a useful one.";
-      return is_open(v) ? " Four times as many seeds would halve the intervals."
-                        : " More seeds would hardly change that: no interval includes 0.";
+      if (!is_open(v)) return " More seeds would hardly change that: no interval includes 0.";
+      return concat(" With the same spread ", seeds_that_halve_the_interval(f.num_seeds), " seeds in place of ",
+                    f.num_seeds, " would halve the intervals.");
   }
   return "";
 }

@@ -39,8 +39,10 @@ std::string against_matched(const ComparisonFacts& f) {
   if (!f.verdict.to_dense.high || *f.verdict.to_dense.high >= 0) return text;
   const bool beats_active = *active.high < 0, beats_total = *total.high < 0;
   if (beats_active && beats_total) return text + " So the gain is not one of size alone.";
-  return text + (beats_active ? " So a dense model with all those parameters does no worse."
-                              : " So a merely wider dense model does as well: that gain is one of size.");
+  const Spread& other = beats_active ? total : active;
+  const std::string wider = beats_active ? "a dense model with all those parameters" : "a merely wider dense model";
+  if (*other.low > 0) return text + concat(" So ", wider, " does better: that gain is one of size.");
+  return text + concat(" Whether ", wider, " does as well is open: that gain may be one of size.");
 }
 
 std::string room_left(const ComparisonFacts& f) {

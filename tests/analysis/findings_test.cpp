@@ -119,6 +119,12 @@ TEST_CASE("findings: the answer to adopt is the verdict's", "[findings]") {
   const std::string matched = answer(findings_of("defer: not against the matched"), "adopt");
   CHECK_THAT(matched,
              Catch::Contains("**Defer.**") && Catch::Contains("active-matched") && Catch::Contains("hardly change"));
+  for (const auto& [num_seeds, enough] : {std::pair{2, 3}, {3, 5}, {4, 9}, {10, 33}}) {  // from a table of t
+    invented::Losses losses = {-0.0005, 0.002, 0.003, 0.03};
+    losses.num_seeds = static_cast<std::size_t>(num_seeds);
+    CHECK_THAT(answer(findings_markdown(invented::manifest(losses).dump()), "adopt"),
+               Catch::Contains(concat(" ", enough, " seeds in place of ", num_seeds, " would halve the intervals")));
+  }
   CHECK_THAT(answer(findings_of("one seed"), "adopt"), Catch::Contains("**Defer.**") && Catch::Contains("no interval"));
   CHECK_THAT(answer(findings_of("sham"), "adopt"), Catch::Contains("router did not work"));
 }
@@ -132,7 +138,16 @@ TEST_CASE("findings: perplexity is lower only where the interval says so", "[fin
   CHECK_THAT(answer(findings_of("defer: wide interval"), "perplexity"),
              Catch::Contains("cannot be told apart") && Catch::Contains("includes 0"));
   CHECK_THAT(answer(findings_of("defer: not against the matched"), "perplexity"),
-             Catch::Contains("gain is one of size"));
+             Catch::Contains("a merely wider dense model does better: that gain is one of size"));
+  const auto perplexity = [](const invented::Losses& losses) {
+    return answer(findings_markdown(invented::manifest(losses).dump()), "perplexity");
+  };
+  CHECK_THAT(perplexity({-0.05, 0.0005, -0.03}),
+             Catch::Contains("Whether a merely wider dense model does as well is open"));
+  CHECK_THAT(perplexity({-0.05, -0.03, 0.0005}),
+             Catch::Contains("Whether a dense model with all those parameters does as well is open"));
+  CHECK_THAT(perplexity({-0.05, -0.03, 0.02}),
+             Catch::Contains("a dense model with all those parameters does better: that gain is one of size"));
   CHECK_THAT(answer(findings_of("one seed"), "perplexity"), Catch::Contains("One seed cannot say"));
   CHECK_THAT(answer(findings_of("adopt"), "perplexity"), Catch::Contains("entropy floor of 1.2003"));
   CHECK_THAT(answer(findings_of("no floor known"), "perplexity"), Catch::Contains("no known entropy floor"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/analysis/comparison_verdict.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "analysis/number_text.hpp"
@@ -26,7 +27,8 @@ void check(const char* name, const VariantFigures& variant, std::size_t num_seed
   if (is_timed) check_list("cpu_time_s", variant.cpu_time_s, 1e12);
 }
 
-double gain_of(double loss_difference) { return 1 - std::exp(loss_difference); }
+// An interval of two seeds that differ much reaches beyond what a loss can be.
+double gain_of(double loss_difference) { return 1 - std::exp(std::min(loss_difference, kMostLoss)); }
 
 bool excludes_zero_for_moe(const Spread& s) { return s.high && *s.high < 0; }
 

@@ -54,6 +54,15 @@ TEST_CASE("compare_verdict: adopt needs all three intervals and more than 1 %", 
   CHECK(judged(-0.05, -0.03, -0.02, 0.002, 9).verdict == Adoption::kAdopt);  // time is no condition of adopt
 }
 
+TEST_CASE("compare_verdict: an interval far beyond any loss is still told in numbers", "[comparison_verdict]") {
+  ComparisonFigures f = figures(0, 0, 0, 0, 1, 2);
+  f.moe.val_loss[1] = 300;  // it diverged: the interval reaches above 2,000 nats
+  const ComparisonVerdict v = compare_verdict(f);
+  CHECK(*v.to_dense.high > 1000);
+  CHECK(std::isfinite(*v.gain_low));
+  CHECK(v.verdict == Adoption::kDefer);
+}
+
 TEST_CASE("compare_verdict: the gain must be above 1 %, not at it", "[comparison_verdict]") {
   const double at = std::log(1 - 0.01);
   CHECK(judged(at + 1e-6, -0.03, -0.02, 0).verdict == Adoption::kDefer);

@@ -16,6 +16,7 @@ struct LayerRouting {
   std::vector<std::int64_t> load, dropped;
   std::vector<double> mean_probs;         ///< P_e
   std::vector<double> gate_weight_share;  ///< of all combine weights, that of each expert; sums to 1
+  double aux_loss = 0, z_loss = 0;        ///< unscaled
 };
 
 /// One entry an MoE layer. @param source MINIMOE_ROUTING_

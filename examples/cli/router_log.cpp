@@ -14,15 +14,18 @@ std::string router_log_lines(const Json& metrics_line, std::size_t top_k) {
   for (const Json& layer : metrics_line.at("layers")) {
     std::int64_t num_dropped = 0;
     for (const Json& dropped : layer.at("dropped")) num_dropped += dropped.get<std::int64_t>();
-    const Json line = {{"step", metrics_line.at("step")},
-                       {"layer", index++},
-                       {"top_k", top_k},
-                       {"load", layer.at("load")},
-                       {"mean_probs", layer.at("mean_probs")},
-                       {"num_dropped", num_dropped},
-                       {"num_steps", 1},
-                       {"gate_weight_share", layer.at("gate_weight_share")},
-                       {"block", layer.at("block")}};
+    Json line = {{"step", metrics_line.at("step")},
+                 {"layer", index++},
+                 {"top_k", top_k},
+                 {"load", layer.at("load")},
+                 {"mean_probs", layer.at("mean_probs")},
+                 {"num_dropped", num_dropped},
+                 {"num_steps", 1},
+                 {"gate_weight_share", layer.at("gate_weight_share")},
+                 {"block", layer.at("block")}};
+    for (const char* key : {"aux_loss", "z_loss"}) {  // runs of earlier versions have only the mean over layers
+      if (layer.contains(key)) line[key] = layer.at(key);
+    }
     text += json_text(line) + "\n";
   }
   return text;

@@ -134,7 +134,9 @@ Json TrainingRun::metrics_line(const capi::StepMetrics& m, double seconds, doubl
                       {"load", layer.load},
                       {"mean_probs", layer.mean_probs},
                       {"gate_weight_share", layer.gate_weight_share},
-                      {"dropped", layer.dropped}});
+                      {"dropped", layer.dropped},
+                      {"aux_loss", layer.aux_loss},
+                      {"z_loss", layer.z_loss}});
   }
   return {{"step", m.step},
           {"loss", m.loss},

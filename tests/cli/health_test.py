@@ -75,10 +75,25 @@ class Health(ProgramTest):
         lines = self.metrics("run")[-50:]
         self.assertEqual(layer["figures"]["load"],
                          [sum(line["layers"][0]["load"][e] for line in lines) for e in range(4)])
+        self.assertEqual(layer["figures"]["aux_loss"], lines[-1]["layers"][0]["aux_loss"])
+        self.assertAlmostEqual(layer["figures"]["aux_loss"], lines[-1]["aux_loss"])  # one layer: the mean over layers
+        self.assertAlmostEqual(layer["figures"]["aux_loss_weighted"], 0.01 * lines[-1]["aux_loss"])
+        self.assertAlmostEqual(layer["figures"]["z_loss"], lines[-1]["z_loss"])
         self.assertEqual(done.stdout.splitlines()[-1].split(" (")[0], f"health: {health['verdict']}")
         judged = self.call("health", "run", "--json")
         self.assertEqual(json.loads(judged.stdout), health)
         self.assertEqual(judged.returncode, {"healthy": 0, "untested": 3}.get(health["verdict"], 1))
+
+    def test_a_run_without_the_losses_of_its_layers_is_judged(self):
+        self.succeed("train", *tiny(130), "--out=run")
+        lines = self.metrics("run")
+        for line in lines:
+            for layer in line["layers"]:
+                del layer["aux_loss"], layer["z_loss"]
+        (self.dir / "run/metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        report = json.loads(self.call("health", "run", "--json").stdout)
+        self.assertEqual(report["verdict"], json.loads((self.dir / "run/health.json").read_text())["verdict"])
+        self.assertIsNone(report["layers"][0]["figures"]["aux_loss"])
 
     def test_a_resumed_run_says_what_the_whole_one_says(self):
         self.succeed("train", *tiny(80), "--out=whole")

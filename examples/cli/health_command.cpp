@@ -62,13 +62,16 @@ std::string log_text(const std::string& file, Json& options) {
   std::error_code error;
   if (!std::filesystem::is_directory(file, error)) return read_whole_file(file, kMaxLogBytes);
   const RunDirectory run(file);
+  const std::string runs =
+      std::filesystem::is_directory(file + "/runs", error) ? "; its runs are in " + file + "/runs" : "";
+  if (!std::filesystem::exists(run.config(), error)) throw BadInput(file + ": has no config.json of a run" + runs);
   const Json config = Json::parse(read_whole_file(run.config(), kMaxConfigBytes), nullptr, false);
   try {
     options = health_options_of(config);
     const std::string log = router_log_of_run(run.metrics(), config.at("model").at("moe").at("top_k"));
     if (!log.empty()) return log;
   } catch (const Json::exception&) {
-    throw BadInput(run.config().string() + ": is no configuration of a run");
+    throw BadInput(run.config().string() + ": is no configuration of a run" + runs);
   }
   throw BadInput(file + ": a run without an MoE layer, or without a step, has no routers to judge");
 }

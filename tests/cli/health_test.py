@@ -95,6 +95,14 @@ class Health(ProgramTest):
         self.assertEqual(report["verdict"], json.loads((self.dir / "run/health.json").read_text())["verdict"])
         self.assertIsNone(report["layers"][0]["figures"]["aux_loss"])
 
+    def test_a_directory_of_several_runs_names_them(self):
+        (self.dir / "several/runs").mkdir(parents=True)
+        for write in (lambda: None, lambda: (self.dir / "several/config.json").write_text('{"seeds": [1]}')):
+            write()
+            done = self.call("health", "several")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("its runs are in several/runs", done.stderr)
+
     def test_a_resumed_run_says_what_the_whole_one_says(self):
         self.succeed("train", *tiny(80), "--out=whole")
         self.succeed("train", *tiny(80), "--out=parts", "--stop-at=70")

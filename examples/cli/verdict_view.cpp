@@ -8,8 +8,8 @@ namespace cli {
 
 namespace {
 
-constexpr std::array<const char*, 7> kFromBest = {"not judged", "healthy", "untested", "at-risk",
-                                                  "skewed",     "sham",    "collapsed"};
+constexpr std::array<const char*, 7> kFromBest = {"not judged", "healthy", "untested", "skewed",
+                                                  "at-risk",    "sham",    "collapsed"};
 
 std::string word(const Json& object, const char* key) {
   if (!object.is_object() || !object.contains(key) || !object.at(key).is_string()) return "";

@@ -132,6 +132,17 @@ class Drawn(Pictures):
             columns = {int(c) for c in re.findall(r"using 1:(\d+) with lines", lines)}
             self.assertEqual(columns, {8 + 3 * e for e in range(num_experts)})
 
+    def test_of_many_layers_the_worst_are_drawn(self):
+        blocks = range(8)
+        health = invented.health("skewed", blocks=blocks)
+        health["verdict"] = health["layers"][6]["verdict"] = "collapsed"
+        health["layers"][7]["verdict"] = "at-risk"
+        run = self.run_of("run", invented.metrics(4, blocks=blocks), health=health)
+        self.draw(run)
+        titles = [t for t in svg_texts(run / "routing-analysis.svg") if re.match(r"Block \d+: ", t)]
+        self.assertEqual([re.match(r"Block (\d+): ([a-z-]+)", t).groups() for t in titles],
+                         [("6", "collapsed"), ("7", "at-risk")] + [(str(b), "skewed") for b in range(4)])
+
     def test_the_drawn_shares_are_those_of_the_run(self):
         lines = invented.metrics(4, steps=60)
         run = self.run_of("run", lines, health={**invented.health(), "window": 7})

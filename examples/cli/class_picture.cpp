@@ -183,12 +183,12 @@ class ClassPicture {
         largest = std::max(largest, points[i].high);
       }
       const std::string data = "'expert-by-class.dat' index " + std::to_string(index);
+      const double reach = std::max(1e-3, largest * 1.1);  // all are 0 where every token uses every expert
       body_ += begin_panel(kWidth, height_, area,
                            gnuplot_string(view_.by_frequency ? "NMI(expert, bucket)" : "NMI(expert, class)", 60)) +
                "set border 1\nset ytics (" + tics + ") scale 0\nset grid noytics xtics lt 1 lw 0.5 lc rgb '#d9d9d9'\n" +
-               "set xrange [0:" + text_of(std::max(1e-3, largest * 1.1)) + "]\nset xtics autofreq " +
-               tic_step(largest) + "\nset yrange [" + fixed(-static_cast<double>(points.size()) + 0.4, 1) +
-               ":0.6]\nset bars 0.7\nplot " + data +
+               "set xrange [0:" + text_of(reach) + "]\nset xtics autofreq " + tic_step(reach) + "\nset yrange [" +
+               fixed(-static_cast<double>(points.size()) + 0.4, 1) + ":0.6]\nset bars 0.7\nplot " + data +
                " every ::1 using 2:1:3:4 with xerrorbars pt 6 ps 1.1 lw 1.6 lc rgb '#555555' notitle, " + data +
                " every ::0::0 using 2:1:3:4 with xerrorbars pt 7 ps 1.1 lw 2.2 lc rgb '#0072b2' notitle\n";
       text_top = area.top + area.height + 80;
@@ -205,10 +205,10 @@ class ClassPicture {
     texts(place_text(kWidth, height_, 850, text_top, gnuplot_lines(text, 35, 13), "left tc rgb '#333333'"));
   }
 
-  static std::string tic_step(double largest) {
-    double step = std::pow(10, std::floor(std::log10(std::max(largest, 1e-3))));
-    while (largest / step > 4) step *= 2;
-    while (largest / step < 2) step /= 2;
+  static std::string tic_step(double reach) {
+    double step = std::pow(10, std::floor(std::log10(reach)));
+    while (reach / step > 4) step *= 2;
+    while (reach / step < 2) step /= 2;
     return fixed(step, 6);
   }
 

@@ -180,6 +180,15 @@ class Drawn(Pictures):
         self.assertIn("11-100 (4,000)", texts)
         self.assertIn("Routing analysis: not judged", svg_texts(run / "routing-analysis.svg"))
 
+    def test_where_every_token_uses_every_expert_nothing_is_divided(self):
+        document = invented.specialisation(2)
+        layer = document["layers"][0]
+        layer["nmi"] = {"value": 0, "low": 0, "high": 0}
+        layer["controls"] = {name: {"mean": 0, "std": 0, "max": 0} for name in layer["controls"]}
+        run = self.run_of("run", invented.metrics(2), health=invented.health(), specialisation=document)
+        self.draw(run)
+        self.assert_whole(run)
+
     def test_the_script_draws_the_same_again(self):
         run = self.run_of("run", invented.metrics(4, blocks=(1, 3)), health=invented.health(blocks=(1, 3)),
                           specialisation=invented.specialisation(4, blocks=(1, 3)))

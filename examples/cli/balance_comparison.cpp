@@ -7,6 +7,7 @@
 #include "balance_report.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
+#include "run_directory.hpp"
 
 namespace cli {
 
@@ -67,6 +68,7 @@ int compare_balancers(const BalanceRequest& r) {
   BalanceResult result = prepare(r, dataset);
   catch_interrupts();
   make_directories(r.out);
+  remove_files({fs::path(r.out) / "balance.json"});  // tells of runs that are replaced from here on
   if (!r.json) std::printf("%s", log_header(result.balancers.front().config).c_str());
   for (const std::uint64_t seed : r.seeds) {
     for (std::size_t b = 0; b < result.balancers.size(); ++b) {

@@ -10,6 +10,7 @@
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
 #include "nearest.hpp"
+#include "run_directory.hpp"
 #include "text_table.hpp"
 
 namespace cli {
@@ -212,6 +213,7 @@ int run_breaks(const BreakOptions& o) {
   Laboratory laboratory(o, breaks);
   catch_interrupts();
   make_directories(o.out);
+  remove_files({fs::path(o.out) / "breaks.md", fs::path(o.out) / "breaks.json"});  // tell of runs replaced from here on
   std::vector<BreakResult> results;
   for (const Json& definition : breaks) {
     const Json& change = definition.at("change");

@@ -65,6 +65,14 @@ class Balance(ProgramTest):
         self.assertIn("interference", watched[0])
         self.assertNotIn("interference", alone[0])
 
+    def test_no_report_outlives_its_runs(self):
+        self.compare(kinds="none")
+        done = self.call("compare", *tiny(50, "text.txt", "--warmup-steps=0"), "--balance=none", "--out=out", "--force", "--quiet",
+                         "--lr=1000", "--clip-norm=0", "--set", "model.init_std=100", "--set", "model.norm_eps=1e-30",
+                         "--set", "train.adam_eps=1e-300", "--weight-decay=1000")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertFalse((self.dir / "out/balance.json").exists())
+
     def test_refusals_write_nothing(self):
         before = tree(self.dir)
         for args, words in (

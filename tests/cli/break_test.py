@@ -154,6 +154,14 @@ class Break(ProgramTest):
             self.assertEqual(tree(self.dir), before)
         self.succeed("break", "renorm-top1", *SMALL, "--out=out", "--force")
 
+    def test_no_report_outlives_its_runs(self):
+        self.succeed("break", "renorm-top1", *SMALL, "--out=out")
+        explodes = ["train.learning_rate=1000", "train.clip_norm=0", "model.init_std=100", "model.norm_eps=1e-30",
+                    "train.adam_eps=1e-300", "train.weight_decay=1000"]
+        done = self.call("break", "renorm-top1", *SMALL, "--out=out", "--force", *[f"--set={e}" for e in explodes])
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertEqual([f.name for f in (self.dir / "out").iterdir()], ["runs"])
+
 
 if __name__ == "__main__":
     main()

@@ -118,8 +118,10 @@ void print_results(const CompareOptions& o, const Comparison& comparison, const 
   const auto mean_val_loss = [&](std::size_t v) {
     return figure(figures_of(comparison.results[v]), "final_val_loss").spread.mean;
   };
-  std::printf("\n%s\nmean ± standard deviation over %zu seeds, %s steps each; written to %s\n",
-              comparison_table(comparison).c_str(), comparison.seeds.size(),
+  const std::size_t num_seeds = comparison.seeds.size();
+  const std::string seeds =
+      num_seeds == 1 ? "one seed" : "mean ± standard deviation over " + std::to_string(num_seeds) + " seeds";
+  std::printf("\n%s\n%s, %s steps each; written to %s\n", comparison_table(comparison).c_str(), seeds.c_str(),
               comparison.config.at("train").at("steps").dump().c_str(), o.out.c_str());
   std::printf("%s", verdict_lines(comparison.verdict).c_str());
   std::printf("val_loss=%.3f  (dense_baseline=%.3f)\n", mean_val_loss(1), mean_val_loss(0));

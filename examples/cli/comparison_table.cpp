@@ -7,9 +7,14 @@ namespace cli {
 
 namespace {
 
+// One seed has no deviation: " ± 0" would say that seeds agree.
+std::string deviation(double std, std::size_t num_seeds, int decimals) {
+  return num_seeds < 2 ? "" : " ± " + fixed(std, decimals);
+}
+
 std::string spread_text(const Figure& f, int decimals, double scale = 1) {
   if (!f.known) return "-";
-  return fixed(f.spread.mean * scale, decimals) + " ± " + fixed(f.spread.std * scale, decimals);
+  return fixed(f.spread.mean * scale, decimals) + deviation(f.spread.std * scale, f.spread.values.size(), decimals);
 }
 
 std::string signed_number(const Json& number) {
@@ -62,7 +67,7 @@ std::string comparison_table(const Comparison& c) {
   };
   add("val loss: moe - this, paired", [&](std::size_t v) {
     const Json* d = difference(v);
-    return d ? signed_number(d->at("mean")) + " ± " + fixed(d->at("std"), 4) : std::string("-");
+    return d ? signed_number(d->at("mean")) + deviation(d->at("std"), c.seeds.size(), 4) : std::string("-");
   });
   add("  95 % interval", [&](std::size_t v) {
     const Json* d = difference(v);

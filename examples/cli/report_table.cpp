@@ -60,7 +60,8 @@ std::vector<Column> variants_of(const Json& manifest) {
 std::string cell(const Json& variant, const Row& row) {
   const Json spread = variant.value("spread", Json::object());
   const Json of = spread.is_object() ? spread.value(row.key, Json()) : Json();
-  if (has_number(of, "mean") && has_number(of, "std")) {
+  const bool one_seed = of.is_object() && of.contains("values") && of.at("values").size() < 2;
+  if (has_number(of, "mean") && has_number(of, "std") && !one_seed) {
     return fixed(row.scale * of.at("mean").get<double>(), row.decimals) + " ± " +
            fixed(row.scale * of.at("std").get<double>(), row.decimals);
   }

@@ -92,6 +92,16 @@ class Compare(ProgramTest):
         self.assertRegex(table.splitlines()[-1], r"^val_loss=\d+\.\d{3}  \(dense_baseline=\d+\.\d{3}\)$")
         self.assertIn("moe-seed36000 (run 2 of 8)  step 5/5", done.stderr)
 
+    def test_one_seed_has_no_deviation(self):
+        done = self.succeed("compare", *tiny(2), "--seeds=1", "--out=cmp", "--quiet")
+        manifest = json.loads((self.dir / "cmp/manifest.json").read_text())
+        loss = rf"{manifest['moe_variant']['final_val_loss']:.4f}"
+        self.assertRegex(done.stdout, rf"(?m)^val loss +\d+\.\d{{4}} +{loss} +\d+\.\d{{4}} +\d+\.\d{{4}}$")
+        self.assertRegex(done.stdout, r"(?m)^val loss: moe - this, paired +[-+]\d\.\d{4} +- ")
+        self.assertRegex(done.stdout, r"(?m)^one seed, 2 steps each")
+        self.assertEqual([line for line in done.stdout.splitlines() if "±" in line and not line.startswith("load per")], [])
+        self.assertNotIn("± 0", (self.dir / "cmp/report.html").read_text())
+
     def test_files_beside_the_runs(self):
         self.succeed("compare", *tiny(60), "--seeds=2", "--out=cmp", "--quiet")
         out = self.dir / "cmp"

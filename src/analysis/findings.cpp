@@ -43,7 +43,7 @@ std::string shortened(const std::string& text, std::size_t max_words) {
     constexpr const char* kBlanks = " \t\r\n";
     const std::size_t begin = text.find_first_not_of(kBlanks, at);
     if (begin == std::string::npos) return words;
-    if (count++ == max_words) return words + "...";
+    if (count++ == max_words) return words.substr(0, words.find_last_of(";,")) + " ...";
     at = std::min(text.find_first_of(kBlanks, begin), text.size());
     words += (words.empty() ? "" : " ") + text.substr(begin, at - begin);
   }

@@ -17,7 +17,8 @@ std::string adoption_findings(const ComparisonFacts& facts);
 
 /// "-0.0270 (-0.0312 to -0.0228)"; the mean alone for one seed.
 std::string difference_text(const Spread& difference);
-/// Text of another report, on one line and cut so that the whole stays within its number of words.
+/// Text of another report, on one line and cut, after a clause where there is one, so that the whole stays within its
+/// number of words.
 std::string shortened(const std::string& text, std::size_t max_words);
 inline constexpr std::size_t kMaxQuotedWords = 20;
 /// "1 seed", "3 seeds".

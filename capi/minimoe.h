@@ -196,7 +196,7 @@ MINIMOE_API minimoe_status minimoe_config_preset(const char *name, char *buf, si
 MINIMOE_API minimoe_status minimoe_config_resolve(const char *json, size_t json_len, char *buf, size_t buf_cap,
                                                   size_t *buf_needed, minimoe_error *err);
 
-/** Every key: [{"key": "model.moe.top_k", "type", "default", "meaning"}]. */
+/** Every key: [{"key": "model.moe.top_k", "type", "default": the value's JSON as a text, "meaning"}]. */
 MINIMOE_API minimoe_status minimoe_config_keys(char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
 /** {"total_parameters", "active_parameters", "train_flops_per_token"}; model.vocab_size must not be 0. */
@@ -540,7 +540,8 @@ MINIMOE_API minimoe_status minimoe_health_check(const char *log, size_t log_len,
 
 /** The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in
  * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and the coefficients default to
- * the trainer's. At least one step must be done. @param json, buf as minimoe_health_check */
+ * the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there
+ */
 MINIMOE_API minimoe_status minimoe_trainer_health(const minimoe_trainer *trainer, const char *json, size_t json_len,
                                                   char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
@@ -548,7 +549,8 @@ MINIMOE_API minimoe_status minimoe_trainer_health(const minimoe_trainer *trainer
  * descending biased score, -1 for padding; combine weights; 1 for kept assignments, 0 for those that capacity dropped
  * (that of evaluation). When a capacity is too small, all three counts are set. A dense model has nothing to tell:
  * count 0.
- * @param tokens, valid, seq_len as minimoe_model_forward @param ids receives experts @param values receives weights
+ * @param tokens as minimoe_model_forward @param valid as there @param seq_len as there @param ids receives experts
+ * @param values receives weights
  * @param labels receives what was kept */
 MINIMOE_API minimoe_status minimoe_model_routing_trace(const minimoe_model *model, const int32_t *tokens,
                                                        size_t num_tokens, const uint8_t *valid, size_t num_valid,
@@ -702,8 +704,8 @@ MINIMOE_API minimoe_status minimoe_moe_cache_create(minimoe_moe_layer *layer, si
 MINIMOE_API void minimoe_moe_cache_free(minimoe_moe_cache *cache);
 
 /** The layer's output in training (capacity is capacity_factor). Reads the layer, writes the cache.
- * @param cache of this layer @param x, valid, values as minimoe_moe_layer_infer @param seq_len tokens a sequence, for
- * aux_loss_scope "sequence"; T is a multiple of it; 0: one sequence of T
+ * @param cache of this layer @param x as minimoe_moe_layer_infer @param valid as there @param values as there
+ * @param seq_len tokens a sequence, for aux_loss_scope "sequence"; T is a multiple of it; 0: one sequence of T
  * @return MINIMOE_E_NON_FINITE when a logit of a valid token is NaN or infinite; the cache then holds no forward */
 MINIMOE_API minimoe_status minimoe_moe_layer_forward(const minimoe_moe_layer *layer, minimoe_moe_cache *cache,
                                                      const float *x, size_t num_x, const uint8_t *valid,
@@ -729,17 +731,18 @@ MINIMOE_API minimoe_status minimoe_moe_layer_update_bias(minimoe_moe_layer *laye
 /** Chosen experts [T, K] of the cache's forward, by descending score; -1 for tokens that are not valid. */
 MINIMOE_API minimoe_status minimoe_moe_cache_topk_idx(const minimoe_moe_cache *cache, int32_t *ids, size_t ids_cap,
                                                       size_t *ids_needed, minimoe_error *err);
-/** Combine weights [T, K] of the chosen experts, before any capacity drop. */
+/** Combine weights [T, K] of the chosen experts, before any capacity drop; 0 for tokens that are not valid. */
 MINIMOE_API minimoe_status minimoe_moe_cache_gate_weights(const minimoe_moe_cache *cache, float *values,
                                                           size_t values_cap, size_t *values_needed, minimoe_error *err);
-/** 1 for every kept assignment [T, K], 0 for those that capacity dropped. */
+/** 1 for every kept assignment [T, K], 0 for those that capacity dropped and for tokens that are not valid. */
 MINIMOE_API minimoe_status minimoe_moe_cache_kept(const minimoe_moe_cache *cache, uint8_t *labels, size_t labels_cap,
                                                   size_t *labels_needed, minimoe_error *err);
-/** Router logits [T, E]. */
+/** Router logits [T, E]; 0 for tokens that are not valid. */
 MINIMOE_API minimoe_status minimoe_moe_cache_router_logits(const minimoe_moe_cache *cache, float *values,
                                                            size_t values_cap, size_t *values_needed,
                                                            minimoe_error *err);
-/** Router probabilities [T, E]: softmax of the logits, or the sigmoids divided by their sum. */
+/** Router probabilities [T, E]: softmax of the logits, or the sigmoids divided by their sum; 0 for tokens that are not
+ * valid. */
 MINIMOE_API minimoe_status minimoe_moe_cache_router_probs(const minimoe_moe_cache *cache, float *values,
                                                           size_t values_cap, size_t *values_needed, minimoe_error *err);
 /** Assignments of each expert [E], before any capacity drop. */

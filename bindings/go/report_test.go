@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package minimoe_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"minimoe"
+	"minimoe/internal/raw"
+)
+
+// holdsAll fails unless T has a field for every key of a text of the library's, and gives it back.
+func holdsAll[T any](t *testing.T, text []byte) T {
+	t.Helper()
+	var value T
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	must(t, decoder.Decode(&value))
+	var want, got any
+	must(t, json.Unmarshal(text, &want))
+	must(t, json.Unmarshal(ok(json.Marshal(value))(t), &got))
+	if lost := difference("", want, got); lost != "" {
+		t.Fatalf("%T loses %s", value, lost)
+	}
+	return value
+}
+
+// difference is the first value of want that is not in got. A null, or an empty list, may be left out.
+func difference(path string, want, got any) string {
+	switch want := want.(type) {
+	case map[string]any:
+		got, _ := got.(map[string]any)
+		for key, value := range want {
+			if lost := difference(path+"."+key, value, got[key]); lost != "" {
+				return lost
+			}
+		}
+		return ""
+	case []any:
+		got, _ := got.([]any)
+		if len(got) != len(want) {
+			return path
+		}
+		for i, value := range want {
+			if lost := difference(fmt.Sprintf("%s[%d]", path, i), value, got[i]); lost != "" {
+				return lost
+			}
+		}
+		return ""
+	case nil:
+		return ""
+	default:
+		if !reflect.DeepEqual(want, got) {
+			return path
+		}
+		return ""
+	}
+}
+
+// written is the text of a call, past the types of this package.
+func written(t *testing.T, fill func(buf []byte, needed *uint64, e *raw.Error) int32) []byte {
+	t.Helper()
+	buf, needed, e := make([]byte, 1<<20), new(uint64), new(raw.Error)
+	if status := fill(buf, needed, e); status != 0 {
+		t.Fatal(e.Text())
+	}
+	return buf[:*needed-1]
+}
+
+// grammarRun is a trained model that drops tokens, on words that have classes.
+func grammarRun(t *testing.T) (*minimoe.Trainer, minimoe.Config) {
+	t.Helper()
+	config := ok(minimoe.ParseConfig([]byte(`{"model": {"max_seq_len": 16, "num_layers": 2, "d_model": 8, "num_heads": 2, "d_ff": 8,
+		"moe": {"layers": [1], "d_expert": 8, "capacity_factor": 1.0, "eval_capacity_factor": 1.0}},
+		"train": {"steps": 60, "batch_size": 2, "seq_len": 16, "warmup_steps": 0}, "data": {"num_eval_sentences": 200}}`)))(t)
+	dataset := ok(minimoe.OpenDataset(config))(t)
+	config = ok(dataset.Fit(config))(t)
+	trainer := ok(minimoe.NewTrainer(ok(minimoe.NewModel(config))(t), dataset, config))(t)
+	ok(trainer.Run(t.Context(), 55))(t)
+	return trainer, config
+}
+
+func TestReportsHoldWhatTheLibraryWrites(t *testing.T) {
+	trainer, _ := grammarRun(t)
+	model, dataset, ctx := trainer.Model(), trainer.Dataset(), t.Context()
+
+	health := ok(trainer.Health(minimoe.HealthOptions{Window: minimoe.Ptr(20), Warmup: minimoe.Ptr(0)}))(t)
+	again := holdsAll[minimoe.HealthReport](t, health.JSON)
+	if again.JSON = health.JSON; !reflect.DeepEqual(again, health) || health.Window != 20 || *health.Options.Warmup != 0 ||
+		len(health.Layers) != 1 || *health.Layers[0].Block != 1 || len(health.Layers[0].Windows) < 2 {
+		t.Fatalf("%+v", health)
+	}
+	options := minimoe.SpecialisationOptions{MaxWindows: minimoe.Ptr(30), NumPermutations: minimoe.Ptr(9),
+		NumBootstrap: minimoe.Ptr(9), NumTables: minimoe.Ptr(2), NumRouters: minimoe.Ptr(2), NumWordShuffles: minimoe.Ptr(2)}
+	special := ok(model.Specialisation(ctx, dataset, "val", options))(t)
+	holdsAll[minimoe.Specialisation](t, special.JSON)
+	if special.NumWindows != 30 || len(special.Layers) != 1 || len(special.Layers[0].Classes) != len(special.ClassNames) ||
+		*special.Layers[0].Controls.ShuffledLabels.PValue < 0.1-1e-9 {
+		t.Fatalf("%+v", special)
+	}
+	capacity := ok(model.CapacityReport(ctx, dataset, "val", minimoe.CapacityOptions{MaxWindows: minimoe.Ptr(10)}))(t)
+	holdsAll[minimoe.CapacityReport](t, capacity.JSON)
+	if capacity.Train.Split != "train" || capacity.Evaluation.NumWindows != 10 || len(capacity.Stragglers) != 1 {
+		t.Fatalf("%+v", capacity)
+	}
+	probes := ok(model.AnswerProbes(ctx, dataset, "held-out-verbs", 20))(t)
+	if len(probes) == 0 || probes[0].Kind == "" || probes[0].Asked+probes[0].Skipped == 0 {
+		t.Fatalf("%+v", probes)
+	}
+
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	_, err := model.Specialisation(ended, dataset, "val", options)
+	wants(t, err, context.Canceled)
+	_, err = model.AnswerProbes(ended, dataset, "val", 20)
+	wants(t, err, context.Canceled)
+	_, err = model.CapacityReport(ended, dataset, "val", minimoe.CapacityOptions{})
+	wants(t, err, context.Canceled)
+	_, err = trainer.Interference(ended)
+	wants(t, err, context.Canceled)
+}
+
+func TestDocumentsHoldWhatTheLibraryWrites(t *testing.T) {
+	config := []byte(smallRun)
+	holdsAll[minimoe.BuildInfo](t, written(t, raw.BuildInfo))
+	holdsAll[[]minimoe.ConfigKey](t, written(t, raw.ConfigKeys))
+	breaks := holdsAll[[]minimoe.Break](t, written(t, raw.ConfigBreaks))
+	if listed := ok(minimoe.Breaks())(t); len(listed) < 5 || !reflect.DeepEqual(listed, breaks) {
+		t.Fatalf("%+v", listed)
+	}
+	holdsAll[minimoe.Cost](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.ConfigCost(config, buf, needed, e)
+	}))
+	holdsAll[minimoe.MemoryEstimate](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.ConfigEstimateMemory(config, nil, buf, needed, e)
+	}))
+	holdsAll[minimoe.LoadStatistics](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.LoadStatistics([]int64{1, 2, 3, 0}, 2, buf, needed, e)
+	}))
+	var dataset raw.Dataset
+	e := new(raw.Error)
+	if raw.DatasetOpen([]byte(`{"data": {"num_eval_sentences": 20}}`), nil, &dataset, e) != 0 {
+		t.Fatal(e.Text())
+	}
+	defer raw.DatasetFree(dataset)
+	holdsAll[minimoe.DatasetInfo](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.DatasetInfo(dataset, buf, needed, e)
+	}))
+	holdsAll[minimoe.Sentence](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.DatasetSentence(dataset, "val", 0, 0, buf, needed, e)
+	}))
+	var model raw.Model
+	if raw.ModelCreate(config, nil, &model, e) != 0 {
+		t.Fatal(e.Text())
+	}
+	defer raw.ModelFree(model)
+	holdsAll[minimoe.ModelInfo](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.ModelInfo(model, buf, needed, e)
+	}))
+	holdsAll[minimoe.ParameterInfo](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.ModelParameterInfo(model, 0, buf, needed, e)
+	}))
+	holdsAll[minimoe.Config](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.ModelConfig(model, buf, needed, e)
+	}))
+	file := filepath.Join(t.TempDir(), "model")
+	if raw.ModelSave(model, file, e) != 0 {
+		t.Fatal(e.Text())
+	}
+	holdsAll[minimoe.Checkpoint](t, written(t, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+		return raw.CheckpointInfo(file, buf, needed, e)
+	}))
+}
+
+func TestALogOfAnyonesRoutersIsJudged(t *testing.T) {
+	var log bytes.Buffer
+	encoder := json.NewEncoder(&log)
+	for step := range int64(200) {
+		must(t, encoder.Encode(minimoe.RouterLine{Step: step + 1, TopK: 1, Load: []int64{250, 2, 2, 2},
+			MeanProbs: []float64{0.97, 0.01, 0.01, 0.01}, NumDropped: minimoe.Ptr(int64(0)), AuxLoss: minimoe.Ptr(3.8)}))
+	}
+	report := ok(minimoe.CheckHealth(&log, minimoe.HealthOptions{AuxLossCoef: minimoe.Ptr(0.0)}))(t)
+	holdsAll[minimoe.HealthReport](t, report.JSON)
+	if report.Verdict != minimoe.Collapsed || report.Layers[0].Block != nil || len(report.Layers[0].Advice) == 0 {
+		t.Fatalf("%+v", report)
+	}
+}
+
+func TestAComparisonIsJudgedAndToldOf(t *testing.T) {
+	seeds := func(loss ...float64) minimoe.VariantFigures {
+		return minimoe.VariantFigures{ValLoss: loss, CPUTime: []float64{1, 1, 1.1}[:len(loss)]}
+	}
+	verdict := ok(minimoe.Comparison{MoEVariant: seeds(2.1, 2.2, 2.0), DenseBaseline: seeds(2.3, 2.35, 2.2),
+		DenseActiveMatched: seeds(2.2, 2.3, 2.1), DenseTotalMatched: seeds(2.15, 2.25, 2.05)}.Judge())(t)
+	holdsAll[minimoe.Recommendation](t, verdict.JSON)
+	if verdict.Verdict != "adopt" || verdict.Gain < 0.1 || verdict.Differences["moe_variant_minus_dense_baseline"].N != 3 {
+		t.Fatalf("%+v", verdict)
+	}
+	one := ok(minimoe.Comparison{MoEVariant: seeds(2.1), DenseBaseline: seeds(2.3), DenseActiveMatched: seeds(2.2),
+		DenseTotalMatched: seeds(2.15)}.Judge())(t)
+	if one.Verdict != "defer" || one.GainLow != nil {
+		t.Fatalf("%+v", one)
+	}
+	manifest, err := os.ReadFile("testdata/comparison.json")
+	must(t, err)
+	text := ok(minimoe.Findings(manifest))(t)
+	if words := len(strings.Fields(text)); words < 300 || words > 600 || !strings.Contains(text, "perplexity") {
+		t.Fatalf("%d words: %s", words, text)
+	}
+}
+
+func TestStatisticsOfLoadAreThoseOfTheTerms(t *testing.T) {
+	even := ok(minimoe.StatisticsOfLoad([]int64{5, 5, 5, 5}, 2))(t)
+	if even.MaxViolation != 0 || even.LoadEntropy != 1 || even.NumHot != 0 {
+		t.Fatalf("%+v", even)
+	}
+	one := ok(minimoe.StatisticsOfLoad([]int64{8, 0, 0, 0}, 1))(t)
+	if one.MaxViolation != 3 || one.MaxShare != 1 || one.NumDead != 3 || math.Abs(one.EffectiveExperts-1) > 1e-12 ||
+		!slices.Equal(one.Utilisation, []float64{4, 0, 0, 0}) {
+		t.Fatalf("%+v", one)
+	}
+}

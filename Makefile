@@ -7,11 +7,12 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 PACKAGES_BUILD := g++ cmake ninja-build pkg-config make libxtensor-dev libhwy-dev nlohmann-json3-dev librandom123-dev \
                   zlib1g-dev libmbedtls-dev libcli11-dev libtomlplusplus-dev
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 libxtensor-blas-dev libopenblas-dev libhunspell-dev hunspell-en-us hunspell-es \
-                  git python3 gnuplot-nox
+                  git python3 python3-venv python3-dev gnuplot-nox
 PACKAGES_DEMO  := $(PACKAGES_BUILD) gnuplot-nox
 PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3
 PACKAGES_DOCS  := make python3 doxygen
 PACKAGES_ABI   := $(PACKAGES_TEST) abigail-tools
+PACKAGES_RUST  := $(PACKAGES_TEST) libclang1-14
 PACKAGES_CLANG := $(PACKAGES_TEST) clang-14
 PACKAGES_LINT  := $(PACKAGES_CLANG) clang-format-14 clang-tidy-14
 
@@ -21,23 +22,25 @@ CONFIGURE := cmake -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo lab bench install dist lint clang asan tsan abidiff docs test-long clean
+.PHONY: help setup build test test-build demo lab bench install dist lint clang asan tsan abidiff docs python go rust test-long clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 
 setup:  ## install every Debian package that any target below uses
-	$(INSTALL) $(PACKAGES_LINT) $(PACKAGES_BENCH) $(PACKAGES_DOCS) $(PACKAGES_ABI)
+	$(INSTALL) $(PACKAGES_LINT) $(PACKAGES_BENCH) $(PACKAGES_DOCS) $(PACKAGES_ABI) $(PACKAGES_RUST)
 
 build:  ## library and program: build/lib/ and build/bin/minimoe
 	$(INSTALL) $(PACKAGES_BUILD)
 	@test -f build/build.ninja || $(CONFIGURE) --preset program
 	@cmake --build build --parallel $(JOBS) --target minimoe_static minimoe_shared minimoe minimoe_completions
 
-test:  ## build everything, run the test suite (without the long tests)
+test-build:
 	$(INSTALL) $(PACKAGES_TEST)
-	@$(CONFIGURE) --preset release
+	@options=$$(sh tests/python/environment.sh build) && $(CONFIGURE) --preset release $$options
 	@cmake --build --preset release --parallel $(JOBS)
+
+test: test-build  ## build everything, run the test suite (without the long tests)
 	@ctest --preset release --parallel $(JOBS)
 
 demo: build  ## train dense and MoE side by side on the embedded corpus; results in build/demo/
@@ -98,10 +101,19 @@ docs:  ## the reference of the C interface: build/docs/html/index.html and docs/
 	@doxygen docs/Doxyfile
 	@python3 docs/make_reference.py
 
-test-long:  ## run the outcome runs and slow oracles (docs/testing.md has their last results)
-	$(INSTALL) $(PACKAGES_TEST)
-	@$(CONFIGURE) --preset release
-	@cmake --build --preset release --parallel $(JOBS)
+python: test-build  ## the Python package at length: from its sources in a clean environment, sanitizer, other versions
+	@cmake --install build --prefix build/prefix >/dev/null
+	@PREFIX=$(CURDIR)/build/prefix tests/python/ci.sh build/python-ci
+
+go: test-build  ## the Go module at length: race detector, cgo checks, position-independent programs
+	@PKG_CONFIG_PATH=$(CURDIR)/build/bindings/go LD_LIBRARY_PATH=$(CURDIR)/build/lib SWIG=$(CURDIR)/build/venv/bin/swig \
+	  bindings/go/check.sh
+
+rust: test-build  ## the Rust crates at length: clippy, documents, the library built from the packaged sources
+	$(INSTALL) $(PACKAGES_RUST)
+	@bindings/rust/check.sh build
+
+test-long: test-build  ## run the outcome runs and slow oracles (docs/testing.md has their last results)
 	@ctest --preset long
 
 clean:  ## remove build/

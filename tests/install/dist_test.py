@@ -33,7 +33,7 @@ class Dist(Consumer):
         name = tarball.name[:-len(".tar.gz")]
         self.assertRegex(name, r"^libminimoe-\d+\.\d+\.\d+$")
         with tarfile.open(tarball) as archive:
-            files = {re.sub("^[^/]*/", "", member.name) for member in archive.getmembers() if member.isfile()}
+            files = {re.sub("^[^/]*/", "", member.name) for member in archive.getmembers() if not member.isdir()}
             self.assertEqual({member.name.partition("/")[0] for member in archive.getmembers()}, {name})
             archive.extractall(self.directory)
         tracked = run(*GIT, "ls-tree", "-r", "--name-only", "-z", "HEAD").split("\0")

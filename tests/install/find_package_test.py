@@ -43,8 +43,8 @@ class PureC(Consumer):
 
 
 class Core(Consumer):
-    def test_the_program_of_the_readme_and_the_c_interface_come_from_one_archive(self):
-        program = re.search(r"```cpp\n(.*?)```", (SOURCE / "README.md").read_text(), re.S)[1]
+    def test_the_program_of_the_documents_and_the_c_interface_come_from_one_archive(self):
+        program = re.search(r"```cpp\n(.*?)```", (SOURCE / "docs/embedding.md").read_text(), re.S)[1]
         self.assertIn("steps = 100;", program)
         program = program.replace("steps = 100;", "steps = 2;").replace("int main() {", """
 int main() {

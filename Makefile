@@ -111,7 +111,7 @@ go: test-build  ## the Go module at length: race detector, cgo checks, position-
 
 rust: test-build  ## the Rust crates at length: clippy, documents, the library built from the packaged sources
 	$(INSTALL) $(PACKAGES_RUST)
-	@bindings/rust/check.sh build
+	@bindings/rust/check.sh $(CURDIR)/build
 
 test-long: test-build  ## run the outcome runs and slow oracles (docs/testing.md has their last results)
 	@ctest --preset long

@@ -3,11 +3,15 @@
 
 import os
 import pathlib
+import signal
 
 import numpy as np
 import pytest
 
 import minimoe
+
+# A background job of a shell begins with SIGINT ignored, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 QUIET = minimoe.Options(num_threads=1, log=False)
 TINY = {"model": {"vocab_size": 13, "max_seq_len": 8, "d_model": 8, "num_heads": 2, "d_ff": 8,

@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.heavy,
 
 def test_the_package_is_typed(python_environment, tmp_path):
     place = pathlib.Path(minimoe.__file__).parent
-    subprocess.run([sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path, place],
-                   check=True, cwd=tmp_path)
+    subprocess.run([sys.executable, "-m", "mypy", "--config-file", ROOT / "pyproject.toml", "--cache-dir", tmp_path, "-p", "minimoe"],
+                   check=True, cwd=tmp_path, env=python_environment)
     assert (place / "py.typed").exists()
 
 

@@ -6,24 +6,15 @@ import itertools
 import json
 import threading
 import weakref
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping
 
 import numpy as np
 import torch
 
 from .. import _calls as raw
+from ..moe_cache import RoutingMetrics
 from ..options import Options, raw_options
 from .arguments import check_tensor
-
-
-class Figures(NamedTuple):
-    """What one forward routed, in short."""
-    num_tokens: int
-    num_dropped: int
-    aux_loss: float
-    z_loss: float
-    max_violation: float
-    load_entropy: float
 
 
 def array(tensor: torch.Tensor) -> np.ndarray:
@@ -140,8 +131,8 @@ class BoundLayer:
     def update_bias(self, load: torch.Tensor) -> None:
         raw.minimoe_moe_layer_update_bias(self._handle, array(load))
 
-    def figures(self, cache: Cache) -> Figures:
-        return Figures(*raw.minimoe_moe_cache_metrics(cache.handle))
+    def figures(self, cache: Cache) -> RoutingMetrics:
+        return RoutingMetrics(*raw.minimoe_moe_cache_metrics(cache.handle))
 
     def load(self, cache: Cache) -> torch.Tensor:
         load = torch.empty(self.config["model"]["moe"]["num_experts"], dtype=torch.int64)

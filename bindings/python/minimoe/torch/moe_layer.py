@@ -7,8 +7,9 @@ from typing import Any, Callable
 import torch
 from torch import nn
 
+from ..moe_cache import RoutingMetrics
 from .arguments import check_scale, check_valid, check_x
-from .bound_layer import BoundLayer, Cache, Lease
+from .bound_layer import BoundLayer, Lease
 from .passes import Call, MoEPass
 from .routing import LastPass, Routing
 from .step_log import StepLog
@@ -160,11 +161,10 @@ class MoELayer(nn.Module):
         bound: BoundLayer = self._bound[capacity]
         return bound
 
-    def _count(self, bound: BoundLayer, cache: Cache, num_tokens: int) -> None:
+    def _count(self, load: torch.Tensor, probability_sums: torch.Tensor, figures: RoutingMetrics) -> None:
         """A pass took part in a gradient; recomputation and evaluation do not get here."""
-        load = bound.load(cache)
         self._pending_load += load
-        self._log.add(load, bound.probability_sums(cache, num_tokens), bound.figures(cache))
+        self._log.add(load, probability_sums, figures)
 
     # --------------------------------------------------------------------------------------------------- watching
 

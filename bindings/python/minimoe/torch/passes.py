@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..moe_cache import RoutingMetrics
 from .bound_layer import BoundLayer, Lease, lease_of, lease_tensor
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ class Call:
     balance_scale: float
     bias_version: int = 0
     counted: bool = False
+    load: torch.Tensor | None = None
+    figures: RoutingMetrics | None = None
     last: LastPass | None = None  # from its forward to the end of MoELayer.forward: several threads may be in it
 
 
@@ -34,7 +37,7 @@ class MoEPass(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, valid: torch.Tensor | None, call: Call,
                 *weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         y, lease, last = call.module._run(call.bound, x, valid, call.seq_len)
-        call.last = last
+        call.last, call.load, call.figures = last, last.load, last.figures
         ctx.call = call
         # Saving the weights too makes autograd refuse a backward after they were written to, as everywhere in torch.
         ctx.save_for_backward(x, valid, lease_tensor(lease), *weights)
@@ -79,7 +82,8 @@ def _backward(call: Call, lease: Lease | None, x: torch.Tensor, valid: torch.Ten
         d_x = bound.backward(lease, x, d_y, scale, gradients)
         if not call.counted:
             call.counted = True
-            call.module._count(bound, lease.cache, x.numel() // x.shape[-1])
+            assert call.load is not None and call.figures is not None
+            call.module._count(call.load, bound.probability_sums(lease.cache, x.numel() // x.shape[-1]), call.figures)
     return d_x
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .bound_layer import Figures
+from ..moe_cache import RoutingMetrics
 
 
 class StepLog:
@@ -16,10 +16,10 @@ class StepLog:
     def __init__(self, top_k: int, size: int):
         self._top_k = top_k
         self._step = 0
-        self._passes: list[tuple[torch.Tensor, torch.Tensor, Figures]] = []
+        self._passes: list[tuple[torch.Tensor, torch.Tensor, RoutingMetrics]] = []
         self._lines: deque[dict[str, Any]] = deque(maxlen=size)
 
-    def add(self, load: torch.Tensor, probability_sums: torch.Tensor, figures: Figures) -> None:
+    def add(self, load: torch.Tensor, probability_sums: torch.Tensor, figures: RoutingMetrics) -> None:
         """A pass that took part in the gradient."""
         if figures.num_tokens > 0:
             self._passes.append((load, probability_sums, figures))

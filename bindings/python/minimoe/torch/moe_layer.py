@@ -114,6 +114,7 @@ class MoELayer(nn.Module):
             return self._run(bound, x, valid, seq_len)[0]
         call = Call(self, bound, self._names, seq_len, check_scale("balance_scale", self.balance_scale),
                     self.bias_version())
+        y: torch.Tensor
         y, balance_loss = MoEPass.apply(x, valid, call, *weights)
         last, call.last = call.last, None  # not kept by the graph, which `last` is about to hold
         assert last is not None

@@ -9,7 +9,7 @@ PACKAGES_BUILD := g++ cmake ninja-build pkg-config make libxtensor-dev libhwy-de
 PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 libxtensor-blas-dev libopenblas-dev libhunspell-dev hunspell-en-us hunspell-es \
                   git python3 python3-venv python3-dev gnuplot-nox
 PACKAGES_DEMO  := $(PACKAGES_BUILD) gnuplot-nox
-PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3
+PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3 gnuplot-nox
 PACKAGES_DOCS  := make python3 doxygen
 PACKAGES_ABI   := $(PACKAGES_TEST) abigail-tools
 PACKAGES_RUST  := $(PACKAGES_TEST) libclang1-14
@@ -52,11 +52,15 @@ lab: build  ## the whole lab protocol (about 10 minutes), then docs/lab-00/ from
 	@build/bin/minimoe compare --lab --force --out build/lab
 	@python3 docs/make_lab.py build/lab
 
-bench:  ## time a training step beside PyTorch's (when installed), then the operations one by one
+bench:  ## time training steps beside PyTorch's (when installed), busy, growing, then the operations; results in build/bench/
 	$(INSTALL) $(PACKAGES_BENCH)
 	@$(CONFIGURE) --preset bench
 	@cmake --build --preset bench --parallel $(JOBS)
-	@python3 bench/step_bench.py build/bin/minimoe
+	@mkdir -p build/bench
+	@python3 bench/step_bench.py build/bin/minimoe --mid --json build/bench/steps.json
+	@python3 bench/step_bench.py build/bin/minimoe --mid --threads 2 --json build/bench/steps-2.json
+	@python3 bench/load.py build/bin/minimoe --json build/bench/load.json
+	@python3 bench/scaling.py build/bin/minimoe --out build/bench
 	@build/bin/capi_overhead
 	@for program in build/bin/*_bench; do OPENBLAS_NUM_THREADS=1 $$program --benchmark_min_time=0.1; done
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One training step of libminimoe beside PyTorch's: the same models, the same cores, runs in turn, minimum of all steps.
+"""One training step of libminimoe beside its peers': the same models, the same cores, in turn, minimum of all steps.
 
     python3 bench/step_bench.py build/bin/minimoe [--threads 1] [--rounds 3] [--steps 30] [--mid] [--json FILE]
 
-Each process is pinned to the first --threads cores. Without PyTorch (in this Python, or in the one that $TORCH_PYTHON names) only
-our figures are printed. Quote the ratio, not the milliseconds: another CPU has other figures.
+Each process is pinned to the first --threads cores. $TORCH_PYTHON names a Python with PyTorch (default: this one), $HF_PYTHON one with
+transformers as well; what is not installed has no column. "of peak" is the model's FLOPs a second over what multiply-adds alone
+reached in the same process. The last rows are one layer, forward and backward: minimoe.torch's (below build/python, beside the
+program) against PyTorch's. Ratios are ours over theirs, below 1 in our favour; quote them, not the milliseconds.
 """
 import argparse
 import json
@@ -12,16 +14,70 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
-PEER = pathlib.Path(__file__).with_name("peer_torch.py")
+from contenders import can_import, in_turn, least
+
+HERE = pathlib.Path(__file__).resolve().parent
+SWIGLU = ["--set", "model.preset=llama", "--set", "model.moe.d_expert=672"]  # what the peer's Mixtral has
+COLUMNS = ["torch", "compile", "mixtral"]
 
 
-def run(command, threads):
-    cores = set(sorted(os.sched_getaffinity(0))[:threads])
-    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=lambda: os.sched_setaffinity(0, cores))
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}: exit {done.returncode}\n{done.stderr}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+def cases(options, torch, mixtral):
+    """(name, column -> command) of each row of models."""
+    for size, kind in [("lab", "moe"), ("lab", "dense")] + ([("mid", "moe"), ("mid", "dense")] if options.mid else []):
+        steps = str(options.steps if size == "lab" else max(2, options.steps // 10))
+        arguments = ["--size", size, f"--{kind}", "--threads", str(options.threads), "--steps", steps]
+        row = {"ours": [options.program, "bench", *arguments, "--profile", "--json"]}
+        if torch:
+            peer = [torch, str(HERE / "peer_torch.py"), *arguments]
+            row["torch"] = peer
+            if not options.no_compile:
+                row["compile"] = [*peer, "--compile"]
+        yield f"{size} {kind}", row
+        if (size, kind) != ("mid", "moe"):
+            continue
+        bf16 = {"ours": [*row["ours"], "--set", "train.precision=bf16"]}
+        yield "mid moe, bf16", {**bf16, "torch": [*row["torch"], "--bf16"]} if torch else bf16
+        if mixtral:
+            yield "mid moe, SwiGLU", {"ours": [*row["ours"], *SWIGLU],
+                                      "mixtral": [mixtral, str(HERE / "peer_torch.py"), *arguments, "--hf", "grouped_mm"]}
+
+
+def line_of(name, found):
+    ours = least(found["ours"])
+    cells = [f"{name:<18}", f"{ours['ms_per_step']['min']:>9.2f}", f"{ours['fma_peak_fraction']:>8.2f}",
+             f"{max(r['peak_rss_mb'] for r in found['ours']):>7.0f}"]
+    for column in COLUMNS:
+        if column in found:
+            peer = least(found[column])["ms_per_step"]["min"]
+            cells.append(f"{peer:>10.2f}{ours['ms_per_step']['min'] / peer:>6.2f}"
+                         f"{max(r['peak_rss_mb'] for r in found[column]):>7.0f}")
+        else:
+            cells.append(f"{'-':>10}{'':>13}")
+    return "".join(cells)
+
+
+def layers(options, torch):
+    """The rows of bench/torch_layer.py; [] where it cannot run."""
+    package = pathlib.Path(options.program).resolve().parent.parent / "python"
+    environment = {**os.environ, "PYTHONPATH": f"{package}:{os.environ.get('PYTHONPATH', '')}"}
+    with tempfile.TemporaryDirectory() as directory:
+        file = pathlib.Path(directory) / "layers.json"
+        command = [torch, str(HERE / "torch_layer.py"), "--threads", str(options.threads), "--json", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if done.returncode == 0:
+            return json.loads(file.read_text())
+    print(f"minimoe.torch's layer was not measured: {done.stderr.strip().splitlines()[-1]}")
+    return []
+
+
+def print_layers(rows):
+    for size in dict.fromkeys(row["size"] for row in rows):
+        of_size = {row["layer"]: row for row in rows if row["size"] == size}
+        ours = of_size.pop("minimoe.torch")["ms"]
+        peers = ", ".join(f"{name} {row['ms']:.2f} ({ours / row['ms']:.2f})" for name, row in of_size.items())
+        print(f"{'layer, ' + size:<18}{ours:>9.2f}   {peers}")
 
 
 def main():
@@ -31,35 +87,27 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--mid", action="store_true", help="the mid-size models too (seconds a step)")
+    parser.add_argument("--no-compile", action="store_true", help="without torch.compile, which takes a minute to start")
     parser.add_argument("--json", help="write every run's figures to this file")
     options = parser.parse_args()
 
-    torch_python = os.environ.get("TORCH_PYTHON", sys.executable)
-    has_torch = subprocess.run([torch_python, "-c", "import torch"], capture_output=True).returncode == 0
-    cases = [("lab", "--moe"), ("lab", "--dense")] + ([("mid", "--moe"), ("mid", "--dense")] if options.mid else [])
-    runs = []
-    print(f"{'ms a step, ' + str(options.threads) + ' thread(s)':<26}{'ours':>10}{'torch':>10}{'ratio':>8}{'MB ours':>9}{'MB torch':>9}")
-    for size, kind in cases:
-        steps = str(options.steps if size == "lab" else max(2, options.steps // 10))
-        arguments = ["--size", size, kind, "--threads", str(options.threads), "--steps", steps]
-        ours, torch = [], []
-        for _ in range(options.rounds):
-            ours.append(run([options.program, "bench", *arguments, "--json"], options.threads))
-            if has_torch:
-                torch.append(run([torch_python, str(PEER), *arguments], options.threads))
-        runs += [{"library": "libminimoe", **r} for r in ours] + [{"library": "torch", **r} for r in torch]
-        best = min(r["ms_per_step"]["min"] for r in ours)
-        line = f"{size + ' ' + kind[2:]:<26}{best:>10.2f}"
-        if torch:
-            peer = min(r["ms_per_step"]["min"] for r in torch)
-            line += f"{peer:>10.2f}{best / peer:>8.2f}{max(r['peak_rss_mb'] for r in ours):>9.0f}{max(r['peak_rss_mb'] for r in torch):>9.0f}"
-        else:
-            line += f"{'-':>10}{'-':>8}{max(r['peak_rss_mb'] for r in ours):>9.0f}{'-':>9}"
-        print(line, flush=True)
-    if not has_torch:
+    torch = os.environ.get("TORCH_PYTHON", sys.executable)
+    torch = torch if can_import(torch, "torch") else None
+    mixtral = os.environ.get("HF_PYTHON", torch)
+    mixtral = mixtral if can_import(mixtral, "torch, transformers") else None
+    peers = "".join(f"{name:>10}{'ratio':>6}{'MB':>7}" for name in COLUMNS)
+    print(f"{f'ms, {options.threads} thread(s)':<18}{'ours':>9}{'of peak':>8}{'MB':>7}{peers}")
+    steps = []
+    for name, commands in cases(options, torch, mixtral):
+        found = in_turn(commands, options.rounds, options.threads)
+        steps.append({"row": name, "threads": options.threads, "runs": found})
+        print(line_of(name, found), flush=True)
+    layer_rows = layers(options, torch) if torch else []
+    print_layers(layer_rows)
+    if not torch:
         print("PyTorch is not installed here: pip install torch, or set TORCH_PYTHON to a Python that has it.")
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(runs, indent=1) + "\n")
+        pathlib.Path(options.json).write_text(json.dumps({"steps": steps, "layers": layer_rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "handle.hpp"
 
-#include <unistd.h>
-
 #include <cstring>
+
+#include "core/process.hpp"
 
 namespace minimoe::capi {
 
@@ -21,11 +21,13 @@ const char* kind_name(Kind kind) {
       return "MoE cache";
     case Kind::kTrainer:
       return "trainer";
+    case Kind::kTokenStream:
+      return "token stream";
   }
   return nullptr;
 }
 
-Handle::Handle(Kind kind) : kind_(kind), process_(static_cast<long>(getpid())) {}
+Handle::Handle(Kind kind) : kind_(kind), process_(process_generation()) {}
 
 // A later use of the freed memory, as long as nobody else has it, is then told from a live handle.
 Handle::~Handle() {
@@ -34,8 +36,8 @@ Handle::~Handle() {
 }
 
 void Handle::require_whole(const char* function) const {
-  const long process = static_cast<long>(getpid());
-  long made_in = process_.load(std::memory_order_relaxed);
+  const std::uint64_t process = process_generation();
+  std::uint64_t made_in = process_.load(std::memory_order_relaxed);
   if (made_in == process) return;
   // Nobody in this process has used the handle yet: users of the parent's are what the fork caught inside a call. One
   // of this process's (enter() releases its count) has taken the handle over before, which the second load sees.

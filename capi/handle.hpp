@@ -16,6 +16,7 @@ enum class Kind : std::uint32_t {
   kMoELayer = 0x6d6d4c01,
   kMoECache = 0x6d6d4801,
   kTrainer = 0x6d6d5401,
+  kTokenStream = 0x6d6d5301,
 };
 
 /// "model"
@@ -48,7 +49,7 @@ class Handle {
   Kind kind_;
   mutable std::atomic<std::int32_t> users_{0};  // readers; -1: a writer
   mutable std::atomic<std::int64_t> owners_{1};
-  mutable std::atomic<long> process_;
+  mutable std::atomic<std::uint64_t> process_;  // the process_generation() of the last one that used it
 };
 
 /// Throws unless `handle` is a live handle of this kind.

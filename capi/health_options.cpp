@@ -33,6 +33,10 @@ HealthOptions input_health_options(const char* function, const char* json, std::
   optional_real("aux_loss_coef", o.aux_loss_coef);
   optional_real("z_loss_coef", o.z_loss_coef);
   optional_real("router_init_std", o.router_init_std);
+  if (bool given = false; in.has("bias_balancing")) {
+    in.boolean("bias_balancing", given);
+    o.bias_balancing = given;
+  }
   in.finish();
   return o;
 }

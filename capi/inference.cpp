@@ -8,6 +8,7 @@
 #include "dataset.hpp"
 #include "forward_arguments.hpp"
 #include "json_options.hpp"
+#include "token_stream.hpp"
 
 namespace minimoe::capi {
 
@@ -50,18 +51,28 @@ void write_logits(const minimoe_model& model, const ForwardArguments& a, const O
   out.write({work->cache.logits_TV.data(), count});
 }
 
-SampleOptions parse_sample_options(const char* where, const char* json, std::size_t json_len,
-                                   const ModelConfig& config) {
+}  // namespace
+
+SampleOptions parse_sample_options(const char* where, const char* json, std::size_t json_len, const ModelConfig& config,
+                                   WhenFull when_full) {
   SampleOptions options;
+  std::string full = when_full == WhenFull::kSlide ? "slide" : "stop";
   JsonOptions read(where, "json", input_json(where, json, json_len));
   read.integer("max_new_tokens", options.max_new_tokens, 0, std::int64_t{1} << 24);
   read.real("temperature", options.temperature, 0, 1e6);
   read.integer("top_k", options.top_k, 0, static_cast<std::int64_t>(config.vocab_size));
+  read.real("top_p", options.top_p, 0, 1);
   read.integer("seed", options.seed, 0, std::numeric_limits<std::uint64_t>::max());
   read.integer("stop_token", options.stop_token, -1, static_cast<std::int64_t>(config.vocab_size) - 1);
+  read.text("when_full", full);
   read.finish();
+  require(full == "slide" || full == "stop", where, ": json: when_full: \"", full,
+          "\", expected \"slide\" or \"stop\"");
+  options.when_full = full == "slide" ? WhenFull::kSlide : WhenFull::kStop;
   return options;
 }
+
+namespace {
 
 struct Questions {
   std::vector<std::vector<std::int32_t>> prompts, answers;
@@ -124,7 +135,7 @@ minimoe_status minimoe_model_generate(const minimoe_model* model, const int32_t*
     const auto prompt = input(where, "tokens", tokens, num_tokens);
     const Reading<minimoe_model> reading(where, "model", model);
     const OptionalCancel token(where, cancel);
-    const auto options = parse_sample_options(where, json, json_len, reading->config.model);
+    const auto options = parse_sample_options(where, json, json_len, reading->config.model, minimoe::WhenFull::kSlide);
     out.reserve(options.max_new_tokens);
     const auto work = reading->workspaces.lend();
     out.write(minimoe::sample_tokens(work->exec, reading->model, {prompt.begin(), prompt.end()}, options, token.flag(),

@@ -30,11 +30,30 @@ void JsonOptions::real(const char* key, double& value, double low, double high) 
   value = found->real;
 }
 
+void JsonOptions::boolean(const char* key, bool& value) {
+  const JsonValue* found = find(key);
+  if (!found) return;
+  if (found->kind != JsonValue::Kind::kBool) return refuse(key, *found, "true or false");
+  value = found->boolean;
+}
+
 void JsonOptions::text(const char* key, std::string& value) {
   const JsonValue* found = find(key);
   if (!found) return;
   if (found->kind != JsonValue::Kind::kString) return refuse(key, *found, "a text");
   value = found->text;
+}
+
+void JsonOptions::integers(const char* key, std::vector<std::size_t>& value, std::uint64_t high, std::size_t most) {
+  const JsonValue* found = find(key);
+  if (!found) return;
+  const bool all = found->kind == JsonValue::Kind::kArray && found->items.size() <= most &&
+                   std::all_of(found->items.begin(), found->items.end(), [high](const JsonValue& item) {
+                     return item.kind == JsonValue::Kind::kUnsigned && item.integer <= high;
+                   });
+  if (!all) return refuse(key, *found, concat("a list of at most ", most, " integers 0..", high));
+  value.clear();
+  for (const JsonValue& item : found->items) value.push_back(item.integer);
 }
 
 void JsonOptions::texts(const char* key, std::vector<std::string>& value, std::size_t most) {

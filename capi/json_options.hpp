@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "core/strict_json.hpp"
 #include "error.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe::capi {
 
@@ -33,8 +33,12 @@ class JsonOptions {
   }
   /// Key `key`, a number of low..high, when it is there.
   void real(const char* key, double& value, double low, double high);
+  /// Key `key`, true or false, when it is there.
+  void boolean(const char* key, bool& value);
   /// Key `key`, a text, when it is there.
   void text(const char* key, std::string& value);
+  /// Key `key`, a list of at most `most` integers of 0..high, when it is there.
+  void integers(const char* key, std::vector<std::size_t>& value, std::uint64_t high, std::size_t most);
   /// Key `key`, a list of at most `most` texts, when it is there.
   void texts(const char* key, std::vector<std::string>& value, std::size_t most);
 

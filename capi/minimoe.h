@@ -102,6 +102,7 @@ typedef struct minimoe_model minimoe_model;               /**< A language model.
 typedef struct minimoe_moe_layer minimoe_moe_layer;       /**< A bare MoE layer. */
 typedef struct minimoe_moe_cache minimoe_moe_cache;       /**< What a layer's forward leaves for its backward. */
 typedef struct minimoe_trainer minimoe_trainer;           /**< Trains a model on a dataset. */
+typedef struct minimoe_token_stream minimoe_token_stream; /**< A continuation that is pulled, token by token. */
 /** @} */
 
 /* ------------------------------------------------------------------------------------------- version and build -- */
@@ -361,9 +362,13 @@ MINIMOE_API minimoe_status minimoe_model_forward(const minimoe_model *model, con
 
 /** Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are
  * looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json
- * {"max_new_tokens": 64, "temperature": 1 (0: greedy), "top_k": 0 (all), "seed": 0, "stop_token": -1 (none; else it
- * ends the text and is included)} @param cancel NULL, or looked at before each token @param ids receives the new
- * tokens; its capacity must be max_new_tokens. */
+ * {"max_new_tokens": 64, "temperature": 1 (0: greedy), "top_k": 0 (all), "top_p": 1 (all), "seed": 0, "stop_token": -1
+ * (none; else it ends the text and is included), "when_full": "slide"}. Logits are divided by the temperature, then all
+ * but the top_k likeliest tokens are dropped, then the tokens than which at least top_p of the remaining probability is
+ * likelier (the likeliest always stays); of equal logits the lower id is the likelier. "when_full" is what happens at
+ * model.max_seq_len: "slide", the context is the last that many tokens and is computed anew for each token, or "stop",
+ * the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. @param cancel NULL, or
+ * looked at before each token @param ids receives the new tokens; its capacity must be max_new_tokens. */
 MINIMOE_API minimoe_status minimoe_model_generate(const minimoe_model *model, const int32_t *tokens, size_t num_tokens,
                                                   const char *json, size_t json_len, minimoe_cancel_token *cancel,
                                                   int32_t *ids, size_t ids_cap, size_t *ids_needed, minimoe_error *err);
@@ -375,6 +380,34 @@ MINIMOE_API minimoe_status minimoe_model_answer_probes(const minimoe_model *mode
                                                        const char *split, size_t max_count,
                                                        minimoe_cancel_token *cancel, char *buf, size_t buf_cap,
                                                        size_t *buf_needed, minimoe_error *err);
+
+/** The tokens of minimoe_model_generate, one at a time: the keys and values of the text so far are kept (a KV cache),
+ * so that a token costs one token, and its logits are those of minimoe_model_forward for the whole text (while it
+ * slides: of its last max_seq_len tokens), with the native backend bit for bit. Nothing is computed before the first
+ * minimoe_token_stream_next. The model is kept alive; several streams may go on over one model side by side. @param
+ * json as there, but that "when_full" is "stop" when it is not given. Where moe.eval_capacity_factor is not 0 the text
+ * is computed anew for each token, because a capacity limit makes a token depend on those computed with it. */
+MINIMOE_API minimoe_status minimoe_token_stream_create(minimoe_model *model, const int32_t *tokens, size_t num_tokens,
+                                                       const char *json, size_t json_len, minimoe_token_stream **out,
+                                                       minimoe_error *err);
+/** Frees a stream. NULL is fine. A call in progress on another thread goes on to its end. */
+MINIMOE_API void minimoe_token_stream_free(minimoe_token_stream *stream);
+/** Computes and draws the next token. After an error but MINIMOE_E_UNSUPPORTED the stream is as before the call, but
+ * that it has no logits when the computation failed. @param cancel NULL, or looked at before @param id the token, or -1
+ * when the text has ended @return MINIMOE_E_UNSUPPORTED when values of the model's parameters have changed since the
+ * stream was made, which no kept key is true for: make another one; MINIMOE_E_BUSY while a trainer is inside a step. */
+MINIMOE_API minimoe_status minimoe_token_stream_next(minimoe_token_stream *stream, minimoe_cancel_token *cancel,
+                                                     int32_t *id, minimoe_error *err);
+/** The ids drawn so far, without the prompt: also one that an interrupt of the host language kept from its caller. */
+MINIMOE_API minimoe_status minimoe_token_stream_tokens(const minimoe_token_stream *stream, int32_t *ids, size_t ids_cap,
+                                                       size_t *ids_needed, minimoe_error *err);
+/** The logits [vocab_size] that the last token was drawn from; none before the first and after a failed one. */
+MINIMOE_API minimoe_status minimoe_token_stream_logits(const minimoe_token_stream *stream, float *values,
+                                                       size_t values_cap, size_t *values_needed, minimoe_error *err);
+/** {"num_tokens": of the prompt and drawn, "end": null, "max_new_tokens", "stop_token" or "max_seq_len",
+ * "memory_bytes": of keys, values and activations that it holds} */
+MINIMOE_API minimoe_status minimoe_token_stream_info(const minimoe_token_stream *stream, char *buf, size_t buf_cap,
+                                                     size_t *buf_needed, minimoe_error *err);
 
 /** Number of parameters (tensors, buffers such as expert_bias included). */
 MINIMOE_API minimoe_status minimoe_model_num_parameters(const minimoe_model *model, size_t *num_parameters,
@@ -403,6 +436,62 @@ MINIMOE_API minimoe_status minimoe_model_save(const minimoe_model *model, const 
  * another model, MINIMOE_E_CORRUPT_FILE for one that is damaged or cut off. The model is unchanged on failure, unless
  * the disk fails while being read. */
 MINIMOE_API minimoe_status minimoe_model_load_weights(minimoe_model *model, const char *path, minimoe_error *err);
+
+/* ------------------------------------------------------------------------------------------------------- exchange --
+ */
+
+/** A model from a directory of Hugging Face's transformers (config.json, model.safetensors or shards), or a GGUF file;
+ * docs/exchange.md has the architectures. F64, F32, BF16 and F16 are read, as float32.
+ * @return MINIMOE_E_UNSUPPORTED for a model that this library cannot compute, naming the fields; MINIMOE_E_SHAPE with
+ * the missing, extra and misshapen tensors; MINIMOE_E_CORRUPT_FILE; nothing is allocated for the model before. */
+MINIMOE_API minimoe_status minimoe_model_import(const char *path, const minimoe_options *options, minimoe_model **out,
+                                                minimoe_error *err);
+/** Writes a model, the same bytes for the same arguments. @param json {"format": "hf", "tokenizer": "", "check": false}
+ * "hf": config.json and model.safetensors for Hugging Face's transformers in directory `path`, made when missing.
+ * "gguf": file `path` for llama.cpp with the vocabulary of the byte-level BPE tokenizer.json that is named. Older files
+ * of these names are replaced, each by a whole one. "check": writes nothing. @return MINIMOE_E_UNSUPPORTED when no
+ * architecture holds the model without loss, naming the nearest and what it needs; nothing is written then. */
+MINIMOE_API minimoe_status minimoe_model_export(const minimoe_model *model, const char *json, size_t json_len,
+                                                const char *path, minimoe_error *err);
+/** Writes what the model makes of given tokens as a safetensors file: "logits" [B, seq_len, V] and "loss" (mean cross
+ * entropy of each next token; absent when seq_len is 1), as in evaluation. @param tokens [B * seq_len], at least one
+ * @param json {"router": false ("router_logits.BLOCK", "chosen_experts.BLOCK", "gate_weights.BLOCK"), "gradients":
+ * false
+ * ("grad.NAME" of the loss, by the names on disk of minimoe_model_export where it can write the model, else by ours)}
+ */
+MINIMOE_API minimoe_status minimoe_model_write_logits(const minimoe_model *model, const int32_t *tokens,
+                                                      size_t num_tokens, size_t seq_len, const char *json,
+                                                      size_t json_len, const char *path, minimoe_error *err);
+/** The dataset's alphabet as a tokenizer.json of Hugging Face's tokenizers, which gives the ids that
+ * minimoe_dataset_encode gives. MINIMOE_E_UNSUPPORTED for a dataset of numbers without a text. */
+MINIMOE_API minimoe_status minimoe_dataset_tokenizer(const minimoe_dataset *dataset, char *buf, size_t buf_cap,
+                                                     size_t *buf_needed, minimoe_error *err);
+/** Sparse upcycling (Komatsuzaki et al. 2023): a new model whose MoE layers begin as copies of a dense model's
+ * feed-forward networks, behind a fresh random router. The weights of a token sum to 1, so its logits are the dense
+ * model's, to rounding, until it is trained; the optimizer's moments begin at 0. The dense model stays as it is.
+ * @param json {"num_experts": 8, "top_k": 2, "layers": [...] (blocks, ascending; absent or empty: all),
+ * "gate_order": "softmax_topk_renorm" (or "topk_softmax", "sigmoid_topk_renorm"), "router_init_std": 0.02,
+ * "seed": of the router; absent: train.seed of the model's configuration}
+ * @return MINIMOE_E_INVALID_ARGUMENT for a model with MoE layers, fewer than 2 experts, top_k = 1 (one weight is not 1,
+ * or never trains the router) or above num_experts, unknown blocks, weights that do not sum to 1. */
+MINIMOE_API minimoe_status minimoe_model_upcycle(const minimoe_model *model, const char *json, size_t json_len,
+                                                 const minimoe_options *options, minimoe_model **out,
+                                                 minimoe_error *err);
+/** What the routers of a directory of Hugging Face's transformers do with a dataset, without the model in memory: the
+ * weights of one block at a time are read, as float32, and beside them there are the hidden states of all windows
+ * (twice num_windows * seq_len * hidden_size floats) and the activations of one batch in one block. {"specialisation":
+ * as minimoe_model_specialisation of the imported model, "health": as minimoe_health_check, of all windows as one
+ * step}.
+ *
+ * When the buffer is too small, `needed` is what surely suffices, and nothing was computed. Errors as
+ * minimoe_model_import and minimoe_model_specialisation.
+ * @param json {"max_windows": 64 (0: all; of "train" 1 or more), "seq_len": 256 (at most max_position_embeddings),
+ * "batch_size": 4 (windows), and the seed and draws of minimoe_model_specialisation} @param options threads, memory
+ * @param cancel NULL, or looked at between batches and draws */
+MINIMOE_API minimoe_status minimoe_hf_analyze(const minimoe_dataset *dataset, const char *path, const char *split,
+                                              const char *json, size_t json_len, const minimoe_options *options,
+                                              minimoe_cancel_token *cancel, char *buf, size_t buf_cap,
+                                              size_t *buf_needed, minimoe_error *err);
 
 /* -------------------------------------------------------------------------------------------------------- trainer --
  */
@@ -477,8 +566,9 @@ MINIMOE_API minimoe_status minimoe_trainer_evaluate(minimoe_trainer *trainer, co
 /** @} */
 
 /** What the routers did, one entry an MoE layer: [{"block", "num_tokens", "load": [..E], "dropped": [..E],
- * "mean_probs": [..E], "gate_weight_share": [..E], "aux_loss", "z_loss"}]; load counts assignments before any capacity
- * drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_ */
+ * "mean_probs": [..E], "gate_weight_share": [..E], "aux_loss", "z_loss", "router_logit_norm" (root of the mean over
+ * tokens of the squared norm of the logits), "bias_min", "bias_max" (of expert_bias, after the step)}]; load counts
+ * assignments before any capacity drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_ */
 MINIMOE_API minimoe_status minimoe_trainer_routing(const minimoe_trainer *trainer, int32_t source, char *buf,
                                                    size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
@@ -487,6 +577,16 @@ MINIMOE_API minimoe_status minimoe_trainer_routing(const minimoe_trainer *traine
 MINIMOE_API minimoe_status minimoe_trainer_expert_loads(const minimoe_trainer *trainer, int32_t source, size_t layer,
                                                         int64_t *counts, size_t counts_cap, size_t *counts_needed,
                                                         minimoe_error *err);
+
+/** Begins to add up where the time of steps goes, from nothing (`enabled` is not 0), or ends it (0, as at first). It
+ * changes no result. */
+MINIMOE_API minimoe_status minimoe_trainer_set_profile(minimoe_trainer *trainer, int32_t enabled, minimoe_error *err);
+/** Where the time of the steps since then went: {"num_steps", "ms", "flops", "operations": [{"operation", "pass":
+ * "forward", "backward" or "step" (neither), "ms", "calls", "flops"}]}, means over the steps. Wall time of the calling
+ * thread, each moment counted once: "ms" is the sum over the operations, "rest" included. "flops" are those of matrix
+ * products, 2 a multiply-add. docs/performance.md has the operations. MINIMOE_E_INVALID_ARGUMENT while it is off. */
+MINIMOE_API minimoe_status minimoe_trainer_profile(const minimoe_trainer *trainer, char *buf, size_t buf_cap,
+                                                   size_t *buf_needed, minimoe_error *err);
 
 /** Writes a checkpoint (weights, moments, biases, position) as safetensors; an earlier file is replaced only by a
  * complete one. */
@@ -526,11 +626,12 @@ MINIMOE_API minimoe_status minimoe_trainer_interference(minimoe_trainer *trainer
 /** Judges anyone's routers by their log. The rule, its words and its limits: docs/health.md.
  * @param log one JSON object a line: {"step", "layer", "top_k", "load": [E counts], "mean_probs": [E], "num_dropped",
  * "num_steps"}, the last three optional, and optionally "gate_weight_share", "max_violation_batch",
- * "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block"; a line sums its num_steps steps
+ * "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block"; a line sums its num_steps steps. Of any
+ * length: all of it is checked, and the last 20000 lines of each layer (at most 2^24 counts) are kept and judged
  * @param json {"window": 50, "warmup": 50, "settle_steps": 50, "collapsed_below", "skewed_below",
  * "always_chosen_above", "often_chosen_above", "overloaded_above", "gate_collapsed_below", "gate_excess_above",
  * "gate_gap_above", "drop_rate_above", "chance_above", "early_share_above", "falling_above"}; for the advice also
- * "aux_loss_coef", "z_loss_coef", "router_init_std"
+ * "aux_loss_coef", "z_loss_coef", "router_init_std", "bias_balancing" (true or false; unknown when left out)
  * @param buf receives {"verdict": "healthy" | "skewed" | "at-risk" | "collapsed" | "sham" | "untested", "window",
  * "warmup", "options", "layers": [{"layer", "verdict", "rule", "reason", "advice", "findings", "figures",
  * "windows"}], "text"}; the worst layer decides
@@ -539,9 +640,8 @@ MINIMOE_API minimoe_status minimoe_health_check(const char *log, size_t log_len,
                                                 char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
 /** The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in
- * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and the coefficients default to
- * the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there
- */
+ * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and what the advice looks at
+ * default to the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there */
 MINIMOE_API minimoe_status minimoe_trainer_health(const minimoe_trainer *trainer, const char *json, size_t json_len,
                                                   char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
@@ -565,9 +665,11 @@ MINIMOE_API minimoe_status minimoe_model_routing_trace(const minimoe_model *mode
  * terminal shows}. Each layer: {"block", "num_experts", "top_k", "histogram": [..E assignments], "by_choice": [[..E]
  * for each of K], "classes": [{"name", "count", "enough": false when too few tokens, "share": [..E], "lift": [..E]}],
  * "frequency": [{"name": "1-10", "count", "enough", "share"}], "nmi": {"value", "low", "high", "ceiling"}, "controls":
- * {"shuffled_labels": {"mean", "std", "max", "draws", "p_value"}, "random_table", "random_router",
- * "within_word_shuffle"}, "word_explains", "class_explains", "class_beyond_word", "class_given_word", "conclusion":
- * "class", "word-form", "random-like" or "none", "text"}. docs/specialisation.md has the definitions.
+ * {"shuffled_labels": {"mean", "std", "max", "draws", "p_value", "least_p_value": 1 / (1 + draws), "decidable": false
+ * with fewer than 99 permutations, whose p cannot reach 0.01}, "random_table", "random_router", "within_word_shuffle"},
+ * "word_explains", "class_explains", "class_beyond_word", "class_given_word", "conclusion": "class", "word-form",
+ * "random-like", "none", or "undecided" where too few permutations leave it open, "text"}. docs/specialisation.md has
+ * the definitions.
  *
  * When the buffer is too small, `needed` is what surely suffices, and nothing was computed.
  * MINIMOE_E_INVALID_ARGUMENT for a model without MoE layers and for a split without windows. Windows and batches have

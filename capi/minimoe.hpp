@@ -346,6 +346,10 @@ class Dataset {
     return detail::text(
         [&](auto... out) { return minimoe_dataset_fit_config(handle(), json.data(), json.size(), out...); });
   }
+  /// The alphabet as a tokenizer.json of Hugging Face's tokenizers.
+  std::string tokenizer() const {
+    return detail::text([&](auto... out) { return minimoe_dataset_tokenizer(handle(), out...); });
+  }
   std::vector<std::int32_t> encode(std::string_view text) const {
     return detail::array<std::int32_t>(
         text.size(), [&](auto... out) { return minimoe_dataset_encode(handle(), text.data(), text.size(), out...); });
@@ -446,6 +450,8 @@ struct RoutingTrace {
   std::vector<std::uint8_t> kept;  ///< 0: dropped by capacity
 };
 
+class TokenStream;
+
 /// A language model. Copies are one model.
 class Model {
  public:
@@ -459,6 +465,35 @@ class Model {
     const char* c_path = detail::c_text(path, "load: path");
     return Model(detail::create<minimoe_model>(
         [&](minimoe_model** out, minimoe_error* err) { return minimoe_model_load(c_path, options.get(), out, err); }));
+  }
+
+  /// From a directory of Hugging Face's transformers.
+  static Model import_from(const std::string& path, const Options& options = {}) {
+    const char* c_path = detail::c_text(path, "import_from: path");
+    return Model(detail::create<minimoe_model>([&](minimoe_model** out, minimoe_error* err) {
+      return minimoe_model_import(c_path, options.get(), out, err);
+    }));
+  }
+  /// A new model whose experts are copies of this dense one's feed-forward networks.
+  Model upcycle(std::string_view json = "{}", const Options& options = {}) const {
+    return Model(detail::create<minimoe_model>([&](minimoe_model** out, minimoe_error* err) {
+      return minimoe_model_upcycle(handle(), json.data(), json.size(), options.get(), out, err);
+    }));
+  }
+  /// Writes a directory of Hugging Face's transformers; with {"format": "gguf"} a file for llama.cpp.
+  void export_to(const std::string& path, std::string_view json = "{}") const {
+    const char* c_path = detail::c_text(path, "export_to: path");
+    detail::require_ok(
+        [&](minimoe_error* err) { return minimoe_model_export(handle(), json.data(), json.size(), c_path, err); });
+  }
+  /// Writes logits, loss and, asked for, routing and gradients as a safetensors file.
+  void write_logits(Span<const std::int32_t> tokens, std::size_t seq_len, const std::string& path,
+                    std::string_view json = "{}") const {
+    const char* c_path = detail::c_text(path, "write_logits: path");
+    detail::require_ok([&](minimoe_error* err) {
+      return minimoe_model_write_logits(handle(), tokens.data(), tokens.size(), seq_len, json.data(), json.size(),
+                                        c_path, err);
+    });
   }
 
   std::string config() const {
@@ -493,6 +528,9 @@ class Model {
                                     detail::handle_of(cancel), out...);
     });
   }
+  /// The same tokens, one at a time; but unless `json` has "when_full": "slide", the text ends with token
+  /// max_seq_len + 1, and a longer prompt than max_seq_len is refused.
+  TokenStream stream(Span<const std::int32_t> prompt, std::string_view json = "{}") const;
   std::string answer_probes(const Dataset& dataset, const std::string& split, std::size_t max_count,
                             const CancelToken* cancel = nullptr) const {
     const char* c_split = detail::c_text(split, "answer_probes: split");
@@ -557,6 +595,18 @@ class Model {
     });
   }
 
+  /// What the routers of a directory of Hugging Face's transformers do, one block in memory at a time, as JSON.
+  static std::string analyze_hf(const std::string& path, const Dataset& dataset, const std::string& split,
+                                std::string_view json = "{}", const Options& options = {},
+                                const CancelToken* cancel = nullptr) {
+    const char* c_path = detail::c_text(path, "analyze_hf: path");
+    const char* c_split = detail::c_text(split, "analyze_hf: split");
+    return detail::text([&](auto... out) {
+      return minimoe_hf_analyze(dataset.handle(), c_path, c_split, json.data(), json.size(), options.get(),
+                                detail::handle_of(cancel), out...);
+    });
+  }
+
   /// What the capacity limit costs, as JSON.
   std::string capacity_report(const Dataset& dataset, const std::string& split, std::string_view json = "{}",
                               const CancelToken* cancel = nullptr) const {
@@ -581,6 +631,43 @@ class Model {
   explicit Model(minimoe_model* handle) noexcept : handle_(handle) {}
   detail::Shared<minimoe_model, minimoe_model_retain, minimoe_model_free> handle_;
 };
+
+/// A continuation that is pulled, token by token. Keeps its model alive.
+class TokenStream {
+ public:
+  TokenStream(const Model& model, Span<const std::int32_t> prompt, std::string_view json = "{}")
+      : handle_(detail::create<minimoe_token_stream>([&](minimoe_token_stream** out, minimoe_error* err) {
+          return minimoe_token_stream_create(model.handle(), prompt.data(), prompt.size(), json.data(), json.size(),
+                                             out, err);
+        })) {}
+
+  /// The next token; none when the text has ended.
+  std::optional<std::int32_t> next(const CancelToken* cancel = nullptr) {
+    std::int32_t id = -1;
+    detail::require_ok(
+        [&](minimoe_error* err) { return minimoe_token_stream_next(handle(), detail::handle_of(cancel), &id, err); });
+    return id < 0 ? std::nullopt : std::optional<std::int32_t>(id);
+  }
+  /// Drawn so far, without the prompt.
+  std::vector<std::int32_t> tokens() const {
+    return detail::array<std::int32_t>(0, [&](auto... out) { return minimoe_token_stream_tokens(handle(), out...); });
+  }
+  /// Those that the last token was drawn from, [V]; none before the first and after a failure.
+  std::vector<float> logits() const {
+    return detail::array<float>(0, [&](auto... out) { return minimoe_token_stream_logits(handle(), out...); });
+  }
+  std::string info() const {
+    return detail::text([&](auto... out) { return minimoe_token_stream_info(handle(), out...); });
+  }
+  minimoe_token_stream* handle() const noexcept { return handle_.get(); }
+
+ private:
+  std::unique_ptr<minimoe_token_stream, detail::Deleter<minimoe_token_stream, minimoe_token_stream_free>> handle_;
+};
+
+inline TokenStream Model::stream(Span<const std::int32_t> prompt, std::string_view json) const {
+  return TokenStream(*this, prompt, json);
+}
 
 // -------------------------------------------------------------------------------------------------------- trainer
 
@@ -671,6 +758,15 @@ class Trainer {
   std::vector<std::int64_t> expert_loads(std::size_t layer, std::int32_t source = MINIMOE_ROUTING_STEP) const {
     return detail::array<std::int64_t>(
         0, [&](auto... out) { return minimoe_trainer_expert_loads(handle(), source, layer, out...); });
+  }
+
+  /// Begins to add up where the time of steps goes, from nothing, or ends it.
+  void set_profile(bool enabled) {
+    detail::require_ok([&](minimoe_error* err) { return minimoe_trainer_set_profile(handle(), enabled ? 1 : 0, err); });
+  }
+  /// {"num_steps", "ms", "flops", "operations": [{"operation", "pass", "ms", "calls", "flops"}]}, means over the steps.
+  std::string profile() const {
+    return detail::text([&](auto... out) { return minimoe_trainer_profile(handle(), out...); });
   }
 
   /// How the balance loss pulls at each router, for the batch of the next step.

@@ -28,8 +28,12 @@ void warn_of_traps(const minimoe_model& model) {
   }
 }
 
-std::unique_ptr<minimoe_model> make_model(const char* where, const RunConfig& config, const minimoe_options* options) {
+}  // namespace
+
+std::unique_ptr<minimoe_model> make_model(const char* where, const RunConfig& config, const minimoe_options* options,
+                                          StartValues values) {
   auto model = std::make_unique<minimoe_model>(where, config, options);
+  if (values == StartValues::kDrawn) initialize_parameters(model->parameters, config.train.seed);
   std::size_t num_values = 0;
   for (const ParameterRef<float>& p : model->parameters) num_values += p.size();
   model->options.log(MINIMOE_LOG_INFO, "model: ", num_values, " values in ", model->parameters.size(), " parameters, ",
@@ -37,8 +41,6 @@ std::unique_ptr<minimoe_model> make_model(const char* where, const RunConfig& co
   warn_of_traps(*model);
   return model;
 }
-
-}  // namespace
 
 void ModelWorkspace::grow(const ModelConfig& config, std::size_t batch_size, std::size_t seq_len) {
   if (batch_size <= max_batch_size && seq_len <= max_seq_len) return;
@@ -57,20 +59,18 @@ minimoe_model::minimoe_model(const char* function, const minimoe::RunConfig& run
     : Handle(kKind),
       options(function, o),
       config(run),
+      num_threads(minimoe::Exec::resolved_num_threads(options.exec())),
       model(config.model, options.resource()),
       parameters(model.parameters()),
-      workspaces(options) {
-  const minimoe::Exec probe(options.exec());
-  num_threads = probe.num_threads();
-  instruction_set = probe.instruction_set();
-  initialize_parameters(parameters, config.train.seed);
+      workspaces(options, num_threads) {
+  instruction_set = minimoe::Exec(options.exec(num_threads)).instruction_set();
 }
 
 minimoe_status minimoe_model_create(const char* json, size_t json_len, const minimoe_options* options,
                                     minimoe_model** out, minimoe_error* err) {
   return guarded(__func__, err, [&](const char* where) {
     check_pointer(where, "out", out);
-    *out = make_model(where, parse_model_config(where, json, json_len), options).release();
+    *out = make_model(where, parse_model_config(where, json, json_len), options, StartValues::kDrawn).release();
   });
 }
 
@@ -80,7 +80,7 @@ minimoe_status minimoe_model_load(const char* path, const minimoe_options* optio
     check_pointer(where, "out", out);
     const std::string file = input_name(where, "path", path);
     const minimoe::Checkpoint saved(file);
-    auto model = make_model(where, saved.config_of_model(), options);
+    auto model = make_model(where, saved.config_of_model(), options, StartValues::kZero);
     saved.load_weights(model->model);
     model->options.log(MINIMOE_LOG_INFO, "model: read ", file);
     *out = model.release();

@@ -9,6 +9,20 @@
 namespace minimoe::capi {
 namespace {
 
+#if defined(MINIMOE_WITH_BLAS)
+constexpr bool kHasBlas = true;
+#else
+constexpr bool kHasBlas = false;
+#endif
+
+std::string instruction_sets_of_this_machine() {
+  std::string names = "auto (0)";
+  for (const InstructionSet set : available_instruction_sets()) {
+    names += concat(", ", instruction_set_name(set), " (", static_cast<int>(set), ")");
+  }
+  return names;
+}
+
 // The caller's struct, whatever version it has, as ours.
 minimoe_options read_options(const char* function, const minimoe_options* options) {
   minimoe_options known{};
@@ -47,9 +61,11 @@ Options::Options(const char* function, const minimoe_options* options) : options
   require(o.num_threads >= 0 && o.num_threads <= 256, function, ": options.num_threads is ", o.num_threads,
           ", expected 1..256, or 0 for one per available core");
   require(o.instruction_set >= MINIMOE_INSTRUCTIONS_AUTO && o.instruction_set <= MINIMOE_INSTRUCTIONS_AVX512, function,
-          ": options.instruction_set is ", o.instruction_set, ", expected one of MINIMOE_INSTRUCTIONS_");
+          ": options.instruction_set is ", o.instruction_set,
+          ", expected one of MINIMOE_INSTRUCTIONS_; this machine has ", instruction_sets_of_this_machine());
   require(o.matmul_backend == MINIMOE_MATMUL_NATIVE || o.matmul_backend == MINIMOE_MATMUL_BLAS, function,
-          ": options.matmul_backend is ", o.matmul_backend, ", expected one of MINIMOE_MATMUL_");
+          ": options.matmul_backend is ", o.matmul_backend, ", expected one of MINIMOE_MATMUL_; this library has ",
+          kHasBlas ? "native (0), blas (1)" : "native (0)");
   require(!o.allocate == !o.deallocate, function,
           ": options has one of allocate and deallocate, expected both or none");
   require(o.log_level >= 0 && o.log_level <= MINIMOE_LOG_TRACE, function, ": options.log_level is ", o.log_level,

@@ -5,9 +5,9 @@
 #include <minimoe/train/checkpoint.hpp>
 
 #include "cancel.hpp"
+#include "core/strict_json.hpp"
 #include "train/bias_guard.hpp"
 #include "train/config_difference.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe::capi {
 namespace {
@@ -67,15 +67,21 @@ struct StepsCall {
   }
 };
 
+// Without balancing too: a bias that was set and stays still chooses.
+void read_bias(std::vector<BiasRange>& ranges, MiniGPT<float>& model) {
+  for (std::size_t layer = 0; layer < ranges.size(); ++layer) {
+    const auto bias = model.moe_layer(layer).expert_bias();
+    const auto [low, high] = std::minmax_element(bias.data(), bias.data() + bias.size());
+    ranges[layer] = {*low, *high};
+  }
+}
+
 // The routing of the step that was just done joins the history.
 void keep_routing(minimoe_trainer& trainer) {
   trainer.history.add(trainer.trainer.step(), trainer.trainer.routing());
-  const ModelConfig& config = trainer.config.model;
-  if (!config.moe.bias_balancing) return;
-  for (std::size_t layer = 0; layer < config.moe_layers.size(); ++layer) {
-    const auto bias = trainer.model->model.moe_layer(layer).expert_bias();
-    const auto [low, high] = std::minmax_element(bias.data(), bias.data() + bias.size());
-    trainer.history.set_bias_range(layer, *low, *high);
+  read_bias(trainer.step_bias, trainer.model->model);
+  for (std::size_t layer = 0; layer < trainer.step_bias.size(); ++layer) {
+    trainer.history.set_bias_range(layer, trainer.step_bias[layer].low, trainer.step_bias[layer].high);
   }
 }
 
@@ -127,6 +133,8 @@ minimoe_trainer::minimoe_trainer(const char* function, minimoe_model& m, minimoe
       exec(m.options.exec()),
       batches(d.source(), c.train.seed, c.train.accumulation_steps),
       trainer(m.model, c.train, batches, exec, m.options.resource()),
+      step_bias(c.model.moe_layers.size()),
+      evaluation_bias(c.model.moe_layers.size()),
       history(c.model.moe_layers.size(), c.model.moe.num_experts) {}
 
 minimoe_status minimoe_trainer_create(minimoe_model* model, minimoe_dataset* dataset, const char* json, size_t json_len,
@@ -141,6 +149,11 @@ minimoe_status minimoe_trainer_create(minimoe_model* model, minimoe_dataset* dat
     writing->options.log(MINIMOE_LOG_INFO, "trainer: ", config.train.steps, " steps of ",
                          config.train.accumulation_steps, " x ", config.train.batch_size, " x ", config.train.seq_len,
                          " tokens on ", data->source().name());
+    if (config.train.precision == minimoe::Precision::kBfloat16 && !created->exec.multiplies_bfloat16()) {
+      writing->options.log(MINIMOE_LOG_WARNING, "trainer: train.precision is bf16, which ",
+                           minimoe::instruction_set_name(created->exec.instruction_set()),
+                           " on this CPU has no instructions for: products are emulated, slower than fp32");
+    }
     *out = created.release();
   });
 }
@@ -201,7 +214,26 @@ minimoe_status minimoe_trainer_evaluate(minimoe_trainer* trainer, const char* sp
     out.num_targets = result.num_targets;
     out.num_windows = static_cast<std::int64_t>(batches.num_windows());
     writing->evaluation.swap(result.routing);
+    read_bias(writing->evaluation_bias, writing->model->model);
     write_struct(evaluation, evaluation_size, out);
+  });
+}
+
+minimoe_status minimoe_trainer_set_profile(minimoe_trainer* trainer, int32_t enabled, minimoe_error* err) {
+  return guarded(__func__, err, [&](const char* where) {
+    const Writing<minimoe_trainer> writing(where, "trainer", trainer);
+    writing->trainer.set_profile(enabled != 0);
+  });
+}
+
+minimoe_status minimoe_trainer_profile(const minimoe_trainer* trainer, char* buf, size_t buf_cap, size_t* buf_needed,
+                                       minimoe_error* err) {
+  return guarded(__func__, err, [&](const char* where) {
+    const TextOutput out(where, buf, buf_cap, buf_needed);
+    const Reading<minimoe_trainer> reading(where, "trainer", trainer);
+    const minimoe::Profile* profile = reading->trainer.profile();
+    minimoe::require(profile != nullptr, where, ": the profile is off; minimoe_trainer_set_profile turns it on");
+    out.write(profile->json());
   });
 }
 

@@ -10,6 +10,11 @@
 
 namespace minimoe::capi {
 
+/// The smallest and the largest selection bias of an MoE layer.
+struct BiasRange {
+  double low = 0, high = 0;
+};
+
 /// The mark that a model has a trainer.
 class TrainerSlot {
  public:
@@ -43,5 +48,7 @@ struct minimoe_trainer : minimoe::capi::Handle {
   const minimoe::TrainBatches batches;
   mutable minimoe::Trainer<float> trainer;             // saving reads its state
   std::vector<minimoe::RoutingStats> evaluation = {};  ///< of the last evaluation
-  minimoe::RoutingHistory history;                     ///< since the trainer was created or resumed
+  /// Of each MoE layer, after the last step and in the last evaluation.
+  std::vector<minimoe::capi::BiasRange> step_bias, evaluation_bias;
+  minimoe::RoutingHistory history;  ///< since the trainer was created or resumed
 };

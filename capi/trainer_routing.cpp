@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the routers did in a trainer's last step or evaluation, and what a checkpoint is of.
+#include <cmath>
 #include <minimoe/train/checkpoint.hpp>
 #include <numeric>
 
@@ -22,7 +23,8 @@ std::vector<double> over(const std::vector<double>& sums, double total) {
   return shares;
 }
 
-std::string routing_text(const std::vector<RoutingStats>& layers, const std::vector<std::size_t>& blocks) {
+std::string routing_text(const std::vector<RoutingStats>& layers, const std::vector<BiasRange>& bias,
+                         const std::vector<std::size_t>& blocks) {
   JsonWriter list;
   list.begin('[');
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -33,7 +35,9 @@ std::string routing_text(const std::vector<RoutingStats>& layers, const std::vec
     list.member("load", s.load).member("dropped", s.dropped);
     list.member("mean_probs", over(s.prob_sum, static_cast<double>(s.num_tokens)));
     list.member("gate_weight_share", over(s.gate_weight_sum, weight));
-    list.member("aux_loss", s.aux_loss).member("z_loss", s.z_loss).end('}');
+    list.member("aux_loss", s.aux_loss).member("z_loss", s.z_loss);
+    list.member("router_logit_norm", std::sqrt(s.logit_square_sum / static_cast<double>(s.num_tokens)));
+    list.member("bias_min", bias[i].low).member("bias_max", bias[i].high).end('}');
   }
   return list.end(']').text();
 }
@@ -48,7 +52,8 @@ minimoe_status minimoe_trainer_routing(const minimoe_trainer* trainer, int32_t s
   return guarded(__func__, err, [&](const char* where) {
     const TextOutput out(where, buf, buf_cap, buf_needed);
     const Reading<minimoe_trainer> reading(where, "trainer", trainer);
-    out.write(routing_text(routing_of(where, *reading, source), reading->config.model.moe_layers));
+    const auto& bias = source == MINIMOE_ROUTING_STEP ? reading->step_bias : reading->evaluation_bias;
+    out.write(routing_text(routing_of(where, *reading, source), bias, reading->config.model.moe_layers));
   });
 }
 

@@ -24,7 +24,7 @@ std::string cpu_name() {
 #if defined(__x86_64__)
   constexpr unsigned kFirst = 0x80000002, kLast = 0x80000004;
   unsigned words[4];
-  if (__get_cpuid_max(0x80000000, nullptr) < kLast) return name;
+  if (unsigned(__get_cpuid_max(0x80000000, nullptr)) < kLast) return name;
   for (unsigned leaf = kFirst; leaf <= kLast; ++leaf) {
     __get_cpuid(leaf, &words[0], &words[1], &words[2], &words[3]);
     name.append(reinterpret_cast<const char*>(words), sizeof(words));

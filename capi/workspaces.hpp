@@ -42,8 +42,8 @@ class Workspace {
   std::size_t planned_ = 0;
 };
 
-/// The workspaces of a handle, made when they are needed. The first one has all the threads that the options ask for
-/// and goes to a call that runs alone; calls beside it get one with a single thread: the bits are the same.
+/// The workspaces of a handle, made when they are needed. The first one has all the threads of the handle and goes
+/// to a call that runs alone; calls beside it get one with a single thread: the bits are the same.
 /// @tparam Work made from ExecOptions, with a member `exec`
 template <class Work>
 class WorkspacePool {
@@ -60,8 +60,9 @@ class WorkspacePool {
   /// Goes back at its end.
   using Loan = std::unique_ptr<Entry, Return>;
 
-  /// @param options must outlive the pool
-  explicit WorkspacePool(const Options& options) : options_(options) {}
+  /// @param options must outlive the pool. @param num_threads of the handle; 0: as the options say when the first one
+  ///   is made
+  explicit WorkspacePool(const Options& options, int num_threads = 0) : options_(options), num_threads_(num_threads) {}
 
   /// A workspace whose threads run: work with it allocates nothing beyond its buffers.
   Loan lend() {
@@ -85,7 +86,7 @@ class WorkspacePool {
     }
     std::list<Entry> made;  // without the lock: the host's allocator is called
     try {
-      made.emplace_back(options_.exec(first ? 0 : 1));
+      made.emplace_back(options_.exec(first ? num_threads_ : 1));
     } catch (...) {
       if (first) has_first_ = false;
       throw;
@@ -100,6 +101,7 @@ class WorkspacePool {
   }
 
   const Options& options_;
+  const int num_threads_;
   std::mutex mutex_;  // held only inside a call, so the child of a fork finds it free on every idle handle
   std::list<Entry> entries_;
   std::atomic<bool> has_first_{false};

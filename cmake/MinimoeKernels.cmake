@@ -11,5 +11,7 @@ function(minimoe_kernel_flags dir)
                                 "${always};-march=x86-64-v3;-maes;-mpclmul")
     set_source_files_properties(${dir}/kernels_avx512.cpp PROPERTIES COMPILE_OPTIONS
                                 "${always};-march=x86-64-v4;-maes;-mpclmul;-mprefer-vector-width=512")
+    set_source_files_properties(${dir}/kernels_avx512_bf16.cpp PROPERTIES COMPILE_OPTIONS
+                                "${always};-march=x86-64-v4;-mavx512bf16;-maes;-mpclmul;-mprefer-vector-width=512")
   endif()
 endfunction()

@@ -26,7 +26,7 @@ capi/functions.json. What a call may do at the same time as others:
 """
 TITLES = {"version": "Version and build", "options": "Options", "config": "Configuration", "cancel": "Cancel token",
           "dataset": "Dataset", "model": "Model", "trainer": "Trainer", "moe_layer": "The bare MoE layer", "balance": "Balance",
-          "laboratory": "Routing laboratory"}
+          "laboratory": "Routing laboratory", "exchange": "Exchange with other programs"}
 
 
 def summary(doc):

@@ -64,7 +64,7 @@ type MoEConfig struct {
 type TrainConfig struct {
 	Steps             int     `json:"steps"`              // optimizer steps
 	BatchSize         int     `json:"batch_size"`         // sequences of a micro-batch
-	SeqLen            int     `json:"seq_len"`            // tokens of a sequence
+	SeqLen            int     `json:"seq_len"`            // tokens of a sequence; left out, at most model.max_seq_len
 	AccumulationSteps int     `json:"accumulation_steps"` // micro-batches of an optimizer step
 	LearningRate      float64 `json:"learning_rate"`      // peak learning rate
 	MinLearningRate   float64 `json:"min_learning_rate"`  // where the cosine ends
@@ -75,15 +75,17 @@ type TrainConfig struct {
 	AdamEps           float64 `json:"adam_eps"`           // AdamW, added to the root of the second moment
 	WeightDecay       float64 `json:"weight_decay"`       // decoupled; matrices and embeddings only
 	ClipNorm          float64 `json:"clip_norm"`          // largest global gradient norm; 0: no clipping
+	Precision         string  `json:"precision"`          // operands of products with weights, the router's excepted: fp32, bf16
 	Seed              uint64  `json:"seed"`               // start values and training windows
 }
 
 // DataConfig is where tokens come from.
 type DataConfig struct {
 	Corpus           string   `json:"corpus"`             // grammar (embedded), or the path of a file
-	Format           string   `json:"format"`             // of a file: auto, text, conllu, tokens
+	Format           string   `json:"format"`             // of a file: auto, text, jsonl, conllu, tokens, llmc
 	Languages        []string `json:"languages"`          // of the grammar corpus: en, es
 	NumEvalSentences int      `json:"num_eval_sentences"` // of the grammar corpus: a split's sentences
 	ValFraction      float64  `json:"val_fraction"`       // share of a file kept for validation
+	Tokenizer        string   `json:"tokenizer"`          // of text: auto (bytes), bpe:VOCAB (trained on it), or the path of a tokenizer.json
 	MaxVocab         int      `json:"max_vocab"`          // most words of a CoNLL-U file
 }

@@ -4,6 +4,12 @@ package minimoe
 
 import "minimoe/internal/raw"
 
+// Tokenizer is the dataset's alphabet as a tokenizer.json of Hugging Face's tokenizers, which gives the ids of Encode:
+// ErrUnsupported for a dataset of numbers without a text.
+func (d *Dataset) Tokenizer() ([]byte, error) {
+	return textOf(d.handle, "Dataset.Tokenizer", raw.DatasetTokenizer)
+}
+
 // Encode gives the tokens of a text in the dataset's own alphabet. A dataset in memory reads decimal ids between white
 // space.
 func (d *Dataset) Encode(text string) ([]int32, error) {

@@ -141,6 +141,9 @@ type WindowHealth struct {
 	NumDead           int      `json:"num_dead"`
 	NumTokens         int64    `json:"num_tokens"`
 	DropRate          *float64 `json:"drop_rate"`
+	RouterLogitNorm   *float64 `json:"router_logit_norm"`
+	BiasMin           *float64 `json:"bias_min"`
+	BiasMax           *float64 `json:"bias_max"`
 }
 
 // Health judges the routers over the steps since the trainer was made or resumed, of which there must be one.

@@ -120,8 +120,10 @@ type GenerateOptions struct {
 	MaxNewTokens *int     `json:"max_new_tokens,omitempty"` // 64
 	Temperature  *float64 `json:"temperature,omitempty"`    // 1; 0: greedy
 	TopK         int      `json:"top_k,omitempty"`          // 0: all
+	TopP         *float64 `json:"top_p,omitempty"`          // 1: all; the likeliest that hold this much of the probability
 	Seed         uint64   `json:"seed,omitempty"`
 	StopToken    *int32   `json:"stop_token,omitempty"` // ends the text and is included; none
+	WhenFull     string   `json:"when_full,omitempty"`  // at Model.MaxSeqLen the context slides ("slide") or the text ends ("stop")
 }
 
 // Generate continues a prompt of at least one token, of which the last Model.MaxSeqLen are looked at, and gives the new
@@ -185,6 +187,94 @@ func judge[D any](ctx context.Context, op string, m *Model, dataset *Dataset, sp
 		})
 	})
 	return result, err
+}
+
+// ImportModel makes a model of a directory of Hugging Face's transformers (model_type gpt2, llama, mixtral, qwen3_moe or
+// ernie4_5_moe): ErrUnsupported for a model that the library cannot compute, ErrShape with the tensors that do not fit.
+func ImportModel(path string, opts ...Option) (*Model, error) {
+	const op = "ImportModel"
+	if err := checkName(op, "path", path); err != nil {
+		return nil, err
+	}
+	return newModel(op, opts, func(options *raw.Options, out *raw.Model, e *raw.Error) int32 {
+		return raw.ModelImport(path, options, out, e)
+	})
+}
+
+// UpcycleOptions say what a dense model becomes. The zero value: 8 experts, 2 a token, in every block, the router drawn by
+// the configuration's train.seed.
+type UpcycleOptions struct {
+	NumExperts    int     `json:"num_experts,omitempty"`
+	TopK          int     `json:"top_k,omitempty"`
+	Layers        []int   `json:"layers,omitempty"`     // blocks, ascending
+	GateOrder     string  `json:"gate_order,omitempty"` // softmax_topk_renorm, topk_softmax, sigmoid_topk_renorm
+	RouterInitStd float64 `json:"router_init_std,omitempty"`
+	Seed          *uint64 `json:"seed,omitempty"`
+}
+
+// Upcycle makes a model whose experts are copies of this dense one's feed-forward networks, and whose logits are this
+// one's, to rounding, until it is trained.
+func (m *Model) Upcycle(upcycling UpcycleOptions, opts ...Option) (*Model, error) {
+	const op = "Model.Upcycle"
+	written, err := encode(op, upcycling)
+	if err != nil {
+		return nil, err
+	}
+	var made *Model
+	err = m.handle.use(op, func(ref raw.Model) error {
+		var err error
+		made, err = newModel(op, opts, func(options *raw.Options, out *raw.Model, e *raw.Error) int32 {
+			return raw.ModelUpcycle(ref, written, options, out, e)
+		})
+		return err
+	})
+	return made, err
+}
+
+// ExportOptions say for whom a model is written.
+type ExportOptions struct {
+	Format    string `json:"format,omitempty"`    // hf (default), gguf
+	Tokenizer string `json:"tokenizer,omitempty"` // for gguf: a tokenizer.json of byte-level BPE
+	Check     bool   `json:"check,omitempty"`     // write nothing: can the model, also after training, be written?
+}
+
+// Export writes the model for another program: config.json and model.safetensors for Hugging Face's transformers into the
+// directory path, or the file path for llama.cpp. ErrUnsupported when no architecture there holds the model without loss.
+func (m *Model) Export(path string, opts ExportOptions) error {
+	const op = "Model.Export"
+	if err := checkName(op, "path", path); err != nil {
+		return err
+	}
+	written, err := encode(op, opts)
+	if err != nil {
+		return err
+	}
+	return m.handle.try(op, func(ref raw.Model, e *raw.Error) int32 { return raw.ModelExport(ref, written, path, e) })
+}
+
+// LogitsOptions choose what WriteLogits writes beside logits and loss.
+type LogitsOptions struct {
+	Router    bool `json:"router"`    // router logits, chosen experts and their weights
+	Gradients bool `json:"gradients"` // of the loss
+}
+
+// WriteLogits writes what the model makes of tokens, sequences of seqLen, as a safetensors file.
+func (m *Model) WriteLogits(tokens []int32, seqLen int, path string, opts LogitsOptions) error {
+	const op = "Model.WriteLogits"
+	if err := checkName(op, "path", path); err != nil {
+		return err
+	}
+	length, err := count(op, "seqLen", seqLen)
+	if err != nil {
+		return err
+	}
+	written, err := encode(op, opts)
+	if err != nil {
+		return err
+	}
+	return m.handle.try(op, func(ref raw.Model, e *raw.Error) int32 {
+		return raw.ModelWriteLogits(ref, tokens, length, written, path, e)
+	})
 }
 
 // Save writes weights and configuration as safetensors; an earlier file is replaced only by a complete one.

@@ -4,6 +4,7 @@ package minimoe_test
 
 import (
 	"context"
+	"errors"
 	"math"
 	"path/filepath"
 	"runtime"
@@ -71,6 +72,53 @@ func TestGenerateIsDecidedByItsOptions(t *testing.T) {
 	greedy.StopToken = &first[0]
 	if stopped := ok(model.Generate(t.Context(), prompt, greedy))(t); !slices.Equal(stopped, first[:1]) {
 		t.Fatal(stopped)
+	}
+}
+
+func TestAStreamGivesTheTokensOfGenerate(t *testing.T) {
+	model := smallModel(t)
+	prompt := []int32{1, 2, 3}
+	opts := minimoe.GenerateOptions{MaxNewTokens: minimoe.Ptr(20), TopP: minimoe.Ptr(0.9), Seed: 5, WhenFull: "slide"}
+	expected := ok(model.Generate(t.Context(), prompt, opts))(t)
+	stream := ok(model.Stream(prompt, opts))(t)
+	var found []int32
+	for range 2 { // a loop goes on where the last one was left
+		for token, err := range stream.Tokens(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if found = append(found, token); len(found) == 7 {
+				break
+			}
+		}
+	}
+	if !slices.Equal(found, expected) {
+		t.Fatal(found, expected)
+	}
+	info := ok(stream.Info())(t)
+	if info.NumTokens != 23 || info.End != "max_new_tokens" || info.MemoryBytes <= 0 || len(ok(stream.Logits())(t)) != 13 {
+		t.Fatal(info)
+	}
+	if drawn := ok(stream.Drawn())(t); !slices.Equal(drawn, expected) {
+		t.Fatal(drawn, expected)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range stream.Tokens(ended) {
+		t.Fatal("a text that has ended gives nothing more")
+	}
+	var failures []error
+	for _, err := range ok(model.Stream(prompt, opts))(t).Tokens(ended) {
+		failures = append(failures, err)
+	}
+	if len(failures) != 1 || !errors.Is(failures[0], context.Canceled) {
+		t.Fatal(failures)
+	}
+	if err := stream.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Drawn(); !errors.Is(err, minimoe.ErrClosed) {
+		t.Fatal(err)
 	}
 }
 
@@ -159,6 +207,27 @@ func TestAStateDictMovesBetweenModelsAndFiles(t *testing.T) {
 	loaded := ok(minimoe.LoadModel(file, minimoe.WithThreads(2)))(t)
 	third := smallModel(t)
 	must(t, third.LoadWeights(file))
+	llama := ok(minimoe.NewModel(ok(minimoe.ParseConfig([]byte(`{"model": {"preset": "llama", "vocab_size": 16}}`)))(t)))(t)
+	directory := filepath.Join(t.TempDir(), "hf")
+	must(t, llama.Export(directory, minimoe.ExportOptions{}))
+	if got := ok(ok(minimoe.ImportModel(directory))(t).Forward(batch))(t); !slices.Equal(got, ok(llama.Forward(batch))(t)) {
+		t.Fatal("another model came back")
+	}
+	seed := uint64(3)
+	moe := ok(llama.Upcycle(minimoe.UpcycleOptions{NumExperts: 4, Layers: []int{1}, Seed: &seed}))(t)
+	for i, want := range ok(llama.Forward(batch))(t) {
+		if got := ok(moe.Forward(batch))(t)[i]; math.Abs(float64(got-want)) > 1e-5 {
+			t.Fatalf("logit %d is %v upcycled, %v dense", i, got, want)
+		}
+	}
+	if _, err := moe.Upcycle(minimoe.UpcycleOptions{}); !errors.Is(err, minimoe.ErrInvalidArgument) {
+		t.Fatal(err)
+	}
+	must(t, llama.WriteLogits(batch.Tokens, batch.SeqLen, filepath.Join(directory, "logits.safetensors"),
+		minimoe.LogitsOptions{Router: true, Gradients: true}))
+	if _, err := ok(minimoe.OpenDataset(ok(minimoe.Preset("lab"))(t)))(t).Tokenizer(); err != nil {
+		t.Fatal(err)
+	}
 	for _, model := range []*minimoe.Model{fresh, loaded, third} {
 		if got := ok(model.Forward(batch))(t); !slices.Equal(got, want) {
 			t.Fatal("other logits")

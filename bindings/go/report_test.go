@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -107,6 +108,19 @@ func TestReportsHoldWhatTheLibraryWrites(t *testing.T) {
 	if special.NumWindows != 30 || len(special.Layers) != 1 || len(special.Layers[0].Classes) != len(special.ClassNames) ||
 		*special.Layers[0].Controls.ShuffledLabels.PValue < 0.1-1e-9 {
 		t.Fatalf("%+v", special)
+	}
+	directory := filepath.Join(t.TempDir(), "hf")
+	info := ok(dataset.Info())(t)
+	mixtral := ok(ok(minimoe.NewModel(ok(minimoe.ParseConfig([]byte(fmt.Sprintf(
+		`{"model": {"preset": "llama", "vocab_size": %d, "d_model": 8, "num_heads": 2, "d_ff": 8}}`, info.VocabSize))))(t)))(t).
+		Upcycle(minimoe.UpcycleOptions{}))(t)
+	must(t, mixtral.Export(directory, minimoe.ExportOptions{}))
+	report := ok(minimoe.AnalyzeHF(ctx, directory, dataset, "val", minimoe.HFOptions{SpecialisationOptions: options, SeqLen: 8}))(t)
+	if report.Specialisation.NumWindows != 30 || len(report.Specialisation.Layers) != 2 || len(report.Health.Layers) != 2 {
+		t.Fatalf("%+v", report)
+	}
+	if _, err := minimoe.AnalyzeHF(ctx, directory, nil, "val", minimoe.HFOptions{}); !errors.Is(err, minimoe.ErrInvalidArgument) {
+		t.Fatal(err)
 	}
 	capacity := ok(model.CapacityReport(ctx, dataset, "val", minimoe.CapacityOptions{MaxWindows: minimoe.Ptr(10)}))(t)
 	holdsAll[minimoe.CapacityReport](t, capacity.JSON)

@@ -61,7 +61,7 @@ type LayerSpecialisation struct {
 	ClassExplains   float64 `json:"class_explains"`
 	ClassBeyondWord float64 `json:"class_beyond_word"`
 	ClassGivenWord  float64 `json:"class_given_word"`
-	Conclusion      string  `json:"conclusion"` // "class", "word-form", "random-like" or "none"
+	Conclusion      string  `json:"conclusion"` // "class", "word-form", "random-like", "none" or "undecided"
 	Text            string  `json:"text"`
 }
 
@@ -76,11 +76,13 @@ type GroupShares struct {
 
 // ControlValues is what the same measure gives where there is nothing to find.
 type ControlValues struct {
-	Mean   float64  `json:"mean"`
-	Std    float64  `json:"std"`
-	Max    float64  `json:"max"`
-	Draws  int      `json:"draws"`
-	PValue *float64 `json:"p_value"` // of ShuffledLabels
+	Mean        float64  `json:"mean"`
+	Std         float64  `json:"std"`
+	Max         float64  `json:"max"`
+	Draws       int      `json:"draws"`
+	PValue      *float64 `json:"p_value"`       // of ShuffledLabels
+	LeastPValue *float64 `json:"least_p_value"` // that so many draws can give
+	Decidable   *bool    `json:"decidable"`     // whether p can reach 0.01
 }
 
 // Specialisation tells what the experts divide by on a split: token class, word form, or nothing, with the controls that
@@ -96,4 +98,55 @@ func (m *Model) Specialisation(ctx context.Context, dataset *Dataset, split stri
 		func(model raw.Model, data raw.Dataset, cancel raw.CancelToken, buf []byte, needed *uint64, e *raw.Error) int32 {
 			return raw.ModelSpecialisation(model, data, split, written, cancel, buf, needed, e)
 		})
+}
+
+// HFReport is what the routers of a checkpoint of Hugging Face's do with a dataset.
+type HFReport struct {
+	Specialisation Specialisation `json:"specialisation"`
+	Health         HealthReport   `json:"health"` // of one window, a step of which is a batch
+	JSON           []byte         `json:"-"`      // the library's own text
+}
+
+func (r *HFReport) keepJSON(text []byte) { r.JSON = text }
+
+// HFOptions are those of Specialisation, and the windows: MaxWindows is 64 by default here.
+type HFOptions struct {
+	SpecialisationOptions
+	SeqLen    int `json:"seq_len,omitempty"`    // 256
+	BatchSize int `json:"batch_size,omitempty"` // 4 windows
+}
+
+// AnalyzeHF tells what the routers of a directory of Hugging Face's transformers do with a dataset, with the weights of
+// one block in memory at a time: errors as those of ImportModel and Model.Specialisation.
+func AnalyzeHF(ctx context.Context, path string, dataset *Dataset, split string, analysis HFOptions,
+	opts ...Option) (HFReport, error) {
+	const op = "AnalyzeHF"
+	var report HFReport
+	for _, name := range [][2]string{{"path", path}, {"split", split}} {
+		if err := checkName(op, name[0], name[1]); err != nil {
+			return report, err
+		}
+	}
+	if dataset == nil {
+		return report, refuse(op, "dataset is nil")
+	}
+	written, err := encode(op, analysis)
+	if err != nil {
+		return report, err
+	}
+	options, sink, err := resolve(op, opts)
+	if err != nil {
+		return report, err
+	}
+	defer sink.release()
+	err = cancellable(ctx, op, func(cancel raw.CancelToken) error {
+		return dataset.handle.use(op, func(data raw.Dataset) error {
+			var err error
+			report, err = document[HFReport](op, func(buf []byte, needed *uint64, e *raw.Error) int32 {
+				return raw.HfAnalyze(data, path, split, written, options, cancel, buf, needed, e)
+			})
+			return err
+		})
+	})
+	return report, err
 }

@@ -27,6 +27,9 @@ type LayerRouting struct {
 	GateWeightShare []float64 `json:"gate_weight_share"`
 	AuxLoss         float64   `json:"aux_loss"`
 	ZLoss           float64   `json:"z_loss"`
+	RouterLogitNorm float64   `json:"router_logit_norm"` // root mean square over the tokens
+	BiasMin         float64   `json:"bias_min"`          // of expert_bias, after the step
+	BiasMax         float64   `json:"bias_max"`
 }
 
 // Routing tells what the routers did, one entry an MoE layer. Empty before the first step or evaluation.
@@ -48,6 +51,41 @@ func (t *Trainer) ExpertLoads(source RoutingSource, layer int) ([]int64, error) 
 	return growOf(t.handle, op, 0, func(ref raw.Trainer, counts []int64, needed *uint64, e *raw.Error) int32 {
 		return raw.TrainerExpertLoads(ref, int32(source), index, counts, needed, e)
 	})
+}
+
+// OperationProfile is what one operation of a step took, in the mean over the steps.
+type OperationProfile struct {
+	Operation string  `json:"operation"`
+	Pass      string  `json:"pass"` // "forward", "backward", or "step" for neither
+	MS        float64 `json:"ms"`
+	Calls     float64 `json:"calls"`
+	FLOPs     float64 `json:"flops"` // of matrix products, 2 a multiply-add
+}
+
+// Profile is where the time of steps went. MS is the sum over the operations, "rest" included.
+type Profile struct {
+	NumSteps   int64              `json:"num_steps"`
+	MS         float64            `json:"ms"`
+	FLOPs      float64            `json:"flops"`
+	Operations []OperationProfile `json:"operations"`
+}
+
+// SetProfile begins to add up where the time of steps goes, from nothing, or ends it.
+func (t *Trainer) SetProfile(enabled bool) error {
+	var number int32
+	if enabled {
+		number = 1
+	}
+	return t.handle.try("Trainer.SetProfile",
+		func(ref raw.Trainer, e *raw.Error) int32 { return raw.TrainerSetProfile(ref, number, e) })
+}
+
+// Profile tells where the time of the steps since [Trainer.SetProfile] went; ErrInvalidArgument while it is off.
+func (t *Trainer) Profile() (Profile, error) {
+	return documentOf[Profile](t.handle, "Trainer.Profile",
+		func(ref raw.Trainer, buf []byte, needed *uint64, e *raw.Error) int32 {
+			return raw.TrainerProfile(ref, buf, needed, e)
+		})
 }
 
 // LayerInterference is how the balance loss pulls at one router. The norms are of the gradients with respect to the

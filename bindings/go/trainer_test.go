@@ -5,6 +5,7 @@ package minimoe_test
 import (
 	"context"
 	"errors"
+	"math"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -196,7 +197,20 @@ func TestATrainerTellsOfItsRoutersAndEvaluates(t *testing.T) {
 	if len(pull) != 1 || pull[0].Block != 1 || pull[0].Cosine == nil || pull[0].AuxNorm <= 0 {
 		t.Fatalf("%+v", pull)
 	}
+	_, err := trainer.Profile()
+	wants(t, err, minimoe.ErrInvalidArgument)
+	if err := trainer.SetProfile(true); err != nil {
+		t.Fatal(err)
+	}
 	ok(trainer.Run(t.Context(), 2))(t)
+	profile := ok(trainer.Profile())(t)
+	var sum float64
+	for _, operation := range profile.Operations {
+		sum += operation.MS
+	}
+	if profile.NumSteps != 2 || profile.MS <= 0 || profile.FLOPs <= 0 || math.Abs(sum/profile.MS-1) > 1e-9 {
+		t.Fatalf("%+v", profile)
+	}
 	routing := ok(trainer.Routing(minimoe.RoutingStep))(t)
 	loads := ok(trainer.ExpertLoads(minimoe.RoutingStep, 0))(t)
 	if len(routing) != 1 || !slices.Equal(routing[0].Load, loads) || routing[0].NumTokens != 48 {
@@ -205,7 +219,7 @@ func TestATrainerTellsOfItsRoutersAndEvaluates(t *testing.T) {
 	if sum := loads[0] + loads[1] + loads[2] + loads[3]; sum != 48*2 {
 		t.Fatal(loads)
 	}
-	_, err := trainer.ExpertLoads(minimoe.RoutingEvaluation, 0)
+	_, err = trainer.ExpertLoads(minimoe.RoutingEvaluation, 0)
 	wants(t, err, minimoe.ErrInvalidArgument)
 	evaluation := ok(trainer.Evaluate(t.Context(), "val", 3))(t)
 	if evaluation.NumWindows != 3 || evaluation.NumTargets != 24 || evaluation.Loss < 1 || evaluation.Loss > 4 {

@@ -53,6 +53,7 @@ MM_HANDLE(minimoe_model)
 MM_HANDLE(minimoe_moe_layer)
 MM_HANDLE(minimoe_moe_cache)
 MM_HANDLE(minimoe_trainer)
+MM_HANDLE(minimoe_token_stream)
 MM_EXTRAS
 
 %include "minimoe.h"

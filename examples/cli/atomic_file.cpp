@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "exit_codes.hpp"
 
@@ -20,32 +21,42 @@ namespace {
 
 }  // namespace
 
-void write_file_atomically(const std::filesystem::path& path, const std::string& content) {
-  const std::filesystem::path temporary = path.string() + ".tmp-" + std::to_string(getpid());
-  const int file = open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) fail("write", path, errno);
-  int error = 0;
-  for (std::size_t at = 0; at < content.size() && error == 0;) {
-    const ssize_t written = write(file, content.data() + at, content.size() - at);
-    if (written >= 0) {
-      at += static_cast<std::size_t>(written);
-    } else if (errno != EINTR) {
-      error = errno;
-    }
+AtomicFile::AtomicFile(const std::filesystem::path& path)
+    : path_(path), temporary_(path.string() + ".tmp-" + std::to_string(getpid())) {
+  file_ = open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file_ < 0) fail("write", path, errno);
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ >= 0) close(file_);
+  if (!temporary_.empty()) unlink(temporary_.c_str());
+}
+
+void AtomicFile::write(std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(file_, content.data(), content.size());
+    if (written < 0 && errno != EINTR) fail("write", path_, errno);
+    if (written > 0) content.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (error == 0 && fsync(file) != 0) error = errno;
-  if (close(file) != 0 && error == 0) error = errno;
-  if (error == 0 && rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    unlink(temporary.c_str());
-    fail("write", path, error);
-  }
-  const std::filesystem::path parent = path.parent_path();
+}
+
+void AtomicFile::commit() {
+  if (fsync(file_) != 0) fail("write", path_, errno);
+  if (close(std::exchange(file_, -1)) != 0) fail("write", path_, errno);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("write", path_, errno);
+  temporary_.clear();
+  const std::filesystem::path parent = path_.parent_path();
   const int directory = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory >= 0) {
     fsync(directory);
     close(directory);
   }
+}
+
+void write_file_atomically(const std::filesystem::path& path, const std::string& content) {
+  AtomicFile file(path);
+  file.write(content);
+  file.commit();
 }
 
 std::string read_whole_file(const std::filesystem::path& path, std::size_t max_bytes) {

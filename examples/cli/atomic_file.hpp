@@ -3,8 +3,29 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace cli {
+
+/// A file that is written piece by piece beside `path`, and replaces it as a whole or not at all.
+class AtomicFile {
+ public:
+  /// @throws BadInput.
+  explicit AtomicFile(const std::filesystem::path& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// @throws BadInput.
+  void write(std::string_view content);
+  /// Syncs and renames; once, at the end. @throws BadInput.
+  void commit();
+
+ private:
+  std::filesystem::path path_;
+  std::string temporary_;
+  int file_ = -1;
+};
 
 /// Replaces `path` by `content` as a whole: a temporary file beside it, synced, then renamed. On an error an earlier
 /// file stays as it was. @throws BadInput.

@@ -57,6 +57,7 @@ RunRequest request_of(const BalanceRequest& r, const BalanceResult& result, cons
   request.quiet = r.quiet;
   request.log = r.json ? nullptr : stdout;
   request.log_interval = r.log_interval;
+  request.metrics = r.metrics;
   request.interference_interval = r.interference_interval;
   return request;
 }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "evaluation.hpp"
+#include "metrics_outputs.hpp"
 
 namespace cli {
 
@@ -17,6 +18,7 @@ struct BalanceRequest {
   bool force = false, json = false, quiet = false;
   std::int64_t log_interval = 200, interference_interval = 50, window = 50;
   EvaluationSize evaluation;
+  MetricsFormats metrics;
 };
 
 /// Writes balance.json and a run directory for each balancer and seed into `out`. @return an exit code. @throws

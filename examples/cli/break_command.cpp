@@ -150,6 +150,7 @@ std::shared_ptr<const LabRun> Laboratory::trained(const std::string& title, cons
   request.eval_interval = options_.window * 2;
   request.interference_interval = config.at("model").at("moe").at("layers").empty() ? 0 : options_.window;
   request.start_weights = weights;
+  request.keeps_frozen_bias = false;
   if (logs) std::printf("# %s\n", request.label.c_str());
   std::fflush(stdout);
   auto done = std::make_shared<LabRun>(lab_run(std::move(request), options_.window, interrupted_));

@@ -92,6 +92,9 @@ class ClassPicture {
     if (layer.conclusion == "random-like") {
       head = "Block " + std::to_string(layer.block) + ": no more than a random router";
     }
+    if (layer.conclusion == "undecided") {
+      head = "Block " + std::to_string(layer.block) + ": left open, too few permutations";
+    }
     std::string labels = place_text(kWidth, height_, 25, y, gnuplot_string(head, 110), "font middle");
     if (layer.rows.size() > kMaxRows) {
       labels += place_text(kWidth, height_, kWidth - 30, y,

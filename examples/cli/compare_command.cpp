@@ -31,6 +31,7 @@ struct CompareOptions {
   bool lab = false, force = false, resume = false, json = false, quiet = false;
   std::int64_t log_interval = 200;
   EvaluationSize evaluation{200, 500};
+  std::string metrics = "jsonl";
   std::string balance;  ///< of --balance: another comparison
   std::int64_t interference_interval = 50;
 };
@@ -175,6 +176,7 @@ RunRequest request_of(const CompareOptions& o, const Job& job, const Variant& va
   request.evaluation = o.evaluation;
   request.quiet = o.quiet;
   request.log_interval = o.log_interval;
+  request.metrics = metrics_formats(o.metrics);
   if (variant.key == "moe_variant" && !o.json) request.log = stdout;
   return request;
 }
@@ -294,6 +296,7 @@ int compare_balance(const CompareOptions& o, bool own_directory) {
   request.json = o.json;
   request.quiet = o.quiet;
   request.log_interval = o.log_interval;
+  request.metrics = metrics_formats(o.metrics);
   request.interference_interval = o.interference_interval;
   request.evaluation = o.evaluation;
   return compare_balancers(request);
@@ -326,6 +329,7 @@ void add_compare_command(CLI::App& program, Action& action) {
   command->add_option("--log-interval", o->log_interval, "steps between log lines of MoE runs (default 200)")
       ->check(sane_range(std::int64_t{1}, std::int64_t{1} << 40))
       ->group("Run");
+  command->add_option("--metrics", o->metrics, kMetricsHelp)->type_name("LIST")->group("Run");
   command->add_option("--eval-windows", o->evaluation.max_windows, "windows of each evaluation; 0: all (default 200)")
       ->check(natural)
       ->group("Run");

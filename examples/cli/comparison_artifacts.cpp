@@ -6,6 +6,7 @@
 #include "atomic_file.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
+#include "metrics_lines.hpp"
 #include "report_directory.hpp"
 #include "run_directory.hpp"
 
@@ -14,19 +15,6 @@ namespace cli {
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr std::size_t kMaxBytes = std::size_t{1} << 32;
-
-std::vector<std::string> lines_of(const fs::path& path) {
-  const std::string text = read_whole_file(path, kMaxBytes);
-  std::vector<std::string> lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    lines.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  return lines;
-}
 
 void write(const fs::path& path, const std::string& content) {
   try {
@@ -57,17 +45,13 @@ std::vector<Json> measure_specialisation(const Comparison& c, const capi::Datase
 }
 
 std::string comparison_metrics(const std::vector<std::vector<fs::path>>& runs) {
-  std::vector<Json> lines;
-  for (const std::string& line : lines_of(runs.at(1).front() / "metrics.jsonl")) {
-    lines.push_back(Json::parse(line));
-    lines.back()["losses"] = Json::object();
-  }
+  std::vector<Json> lines = metrics_lines(runs.at(1).front() / "metrics.jsonl");
+  for (Json& line : lines) line["losses"] = Json::object();
   for (const std::vector<fs::path>& of_variant : runs) {
     for (const fs::path& run : of_variant) {
-      const std::vector<std::string> of_run = lines_of(run / "metrics.jsonl");
-      for (std::size_t i = 0; i < lines.size() && i < of_run.size(); ++i) {
-        lines[i]["losses"][run.filename().string()] = Json::parse(of_run[i]).at("loss");
-      }
+      read_metrics(run / "metrics.jsonl", [&](const Json& line, std::size_t number) {
+        if (number <= lines.size()) lines[number - 1]["losses"][run.filename().string()] = line.at("loss");
+      });
     }
   }
   std::string text;

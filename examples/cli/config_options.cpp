@@ -76,12 +76,15 @@ constexpr FlagSpec kFlags[] = {
     {"--schedule", "train.schedule", kText, "Training", "cosine, constant"},
     {"--weight-decay", "train.weight_decay", kValue, "Training", "decoupled; matrices and embeddings only"},
     {"--clip-norm", "train.clip_norm", kValue, "Training", "global gradient norm; 0: no clipping"},
+    {"--precision", "train.precision", kText, "Training", "of matrix products: fp32, bf16"},
     {"--seed", "train.seed", kValue, "Training", "of start values and training windows"},
 
     {"--corpus", "data.corpus", kText, "Data",
-     "grammar (embedded), or a file: UTF-8 text, .conllu, .conllu.gz, .bin of uint16"},
-    {"--format", "data.format", kText, "Data", "of a file: auto, text, conllu, tokens"},
+     "grammar (embedded), or a file: UTF-8 text, .jsonl, .conllu, .bin of nanoGPT or llm.c; all may have .gz"},
+    {"--format", "data.format", kText, "Data", "of a file: auto, text, jsonl, conllu, tokens (nanoGPT), llmc"},
     {"--languages", "data.languages", kTextList, "Data", "of the grammar corpus: en,es"},
+    {"--tokenizer", "data.tokenizer", kText, "Data",
+     "of text: auto (bytes), bpe:VOCAB (trained on it), or a tokenizer.json"},
     {"--max-vocab", "data.max_vocab", kValue, "Data", "most words kept of a CoNLL-U file"},
     {"--val-fraction", "data.val_fraction", kValue, "Data", "share of a file kept for validation"},
 };
@@ -176,6 +179,7 @@ Json sparse_lab_config() {
 
 void ConfigOptions::add_to(CLI::App& command, ConfigScope scope) {
   for (const FlagSpec& spec : kFlags) {
+    if (scope == ConfigScope::kFile) break;
     if (scope == ConfigScope::kData && std::string(spec.group) != "Data") continue;
     Value& value = values_.emplace_back();
     value.spec = &spec;
@@ -281,9 +285,10 @@ capi::Options ExecFlags::options() const {
   const auto* const found =
       std::find_if(std::begin(kIsaNames), std::end(kIsaNames), [&](const IsaName& name) { return isa_ == name.name; });
   if (found == std::end(kIsaNames)) {
-    std::string names;
-    for (const IsaName& name : kIsaNames) names += (names.empty() ? "" : ", ") + std::string(name.name);
-    throw BadInput("--isa: '" + isa_ + "', allowed " + names);
+    const Json library = Json::parse(capi::build_info());
+    std::string names = "auto";
+    for (const Json& name : library.at("instruction_sets")) names += ", " + name.get<std::string>();
+    throw BadInput("--isa: '" + isa_ + "', allowed on this machine " + names);
   }
   return capi::Options()
       .num_threads(threads_)

@@ -15,6 +15,7 @@ namespace cli {
 enum class ConfigScope {
   kAll,   ///< model, training and data
   kData,  ///< data only
+  kFile,  ///< --config and --set only
 };
 
 /// Adds its options to a command, and afterwards tells what they came to. Must outlive the parsing.

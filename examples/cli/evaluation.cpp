@@ -4,13 +4,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "statistics.hpp"
-
 namespace cli {
 
 namespace {
-
-constexpr double kColdShareOfMean = 0.1;
 
 Json probe_summary(const std::vector<ProbeScore>& scores) {
   if (scores.empty()) return nullptr;
@@ -82,18 +78,17 @@ Json evaluate_split(capi::Trainer& trainer, const capi::Model& model, const capi
 Json load_summary(const LayerRouting& layer) {
   double sum = 0;
   for (const std::int64_t load : layer.load) sum += static_cast<double>(load);
-  const double mean = sum / static_cast<double>(std::max<std::size_t>(1, layer.load.size()));
   std::vector<double> shares;
-  std::int64_t dead = 0, cold = 0;
-  for (const std::int64_t load : layer.load) {
-    shares.push_back(sum > 0 ? static_cast<double>(load) / sum : 0);
-    dead += load == 0;
-    cold += static_cast<double>(load) < kColdShareOfMean * mean || load == 0;
-  }
-  return {{"block", layer.block},           {"load", layer.load},
-          {"load_share", shares},           {"load_balance_stddev", population_std(shares)},
-          {"experts_dead_count", dead},     {"experts_cold_count", cold},
-          {"mean_probs", layer.mean_probs}, {"gate_weight_share", layer.gate_weight_share}};
+  for (const std::int64_t load : layer.load) shares.push_back(static_cast<double>(load) / sum);
+  const Json counts = Json::parse(capi::load_statistics(layer.load, 1));  // nothing below depends on top_k
+  return {{"block", layer.block},
+          {"load", layer.load},
+          {"load_share", shares},
+          {"load_balance_stddev", counts.at("share_stddev")},
+          {"experts_dead_count", counts.at("num_dead")},
+          {"experts_cold_count", counts.at("num_cold")},
+          {"mean_probs", layer.mean_probs},
+          {"gate_weight_share", layer.gate_weight_share}};
 }
 
 }  // namespace cli

@@ -6,6 +6,7 @@
 #include "command.hpp"
 #include "exit_codes.hpp"
 #include "library.hpp"
+#include "mapped_file.hpp"
 #include "router_log.hpp"
 #include "run_directory.hpp"
 
@@ -13,7 +14,6 @@ namespace cli {
 
 namespace {
 
-constexpr std::size_t kMaxLogBytes = std::size_t{1} << 28;
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
 
 // The verdict as an exit code; 2 stays bad input.
@@ -58,9 +58,8 @@ struct HealthFlags {
 };
 
 // A run directory says by itself what a bare log cannot.
-std::string log_text(const std::string& file, Json& options) {
+std::string log_of_run(const std::string& file, Json& options) {
   std::error_code error;
-  if (!std::filesystem::is_directory(file, error)) return read_whole_file(file, kMaxLogBytes);
   const RunDirectory run(file);
   const std::string runs =
       std::filesystem::is_directory(file + "/runs", error) ? "; its runs are in " + file + "/runs" : "";
@@ -68,17 +67,34 @@ std::string log_text(const std::string& file, Json& options) {
   const Json config = Json::parse(read_whole_file(run.config(), kMaxConfigBytes), nullptr, false);
   try {
     options = health_options_of(config);
-    const std::string log = router_log_of_run(run.metrics(), config.at("model").at("moe").at("top_k"));
-    if (!log.empty()) return log;
+    RunLog log = router_log_of_run(run.metrics(), config.at("model").at("moe").at("top_k"));
+    if (!log.note.empty()) std::fprintf(stderr, "minimoe: note: %s\n", log.note.c_str());
+    if (!log.text.empty()) return std::move(log.text);
   } catch (const Json::exception&) {
     throw BadInput(run.config().string() + ": is no configuration of a run" + runs);
   }
   throw BadInput(file + ": a run without an MoE layer, or without a step, has no routers to judge");
 }
 
+// The metrics of a run are no router log, but may well be taken for one.
+std::string hint(std::string_view log, const std::string& file) {
+  if (log.substr(0, log.find('\n')).find("\"layers\"") == log.npos) return "";
+  const std::string run = std::filesystem::path(file).parent_path().string();
+  return "; these are the metrics of a run, which is judged by its directory: minimoe health " +
+         (run.empty() ? std::string(".") : run);
+}
+
 int health(const HealthFlags& flags) {
   Json options = Json::object();
-  const std::string log = log_text(flags.file, options);
+  std::error_code error;
+  std::string of_run;
+  std::optional<MappedFile> file;
+  if (std::filesystem::is_directory(flags.file, error)) {
+    of_run = log_of_run(flags.file, options);
+  } else {
+    file.emplace(flags.file);
+  }
+  const std::string_view log = file ? file->text() : of_run;
   if (flags.window) options["window"] = *flags.window;
   if (flags.warmup) options["warmup"] = *flags.warmup;
   if (flags.settle_steps) options["settle_steps"] = *flags.settle_steps;
@@ -90,7 +106,7 @@ int health(const HealthFlags& flags) {
     report = capi::health_check(log, json_text(options));
   } catch (const capi::Error& failure) {
     if (failure.status() != MINIMOE_E_INVALID_ARGUMENT) throw;
-    throw BadInput(flags.file + ": " + failure.what());
+    throw BadInput(flags.file + ": " + failure.what() + hint(log, flags.file));
   }
   const Json document = Json::parse(report);
   if (flags.json) {

@@ -1,28 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lab_run.hpp"
 
-#include <algorithm>
-
-#include "atomic_file.hpp"
+#include "metrics_lines.hpp"
 
 namespace cli {
-
-namespace {
-
-constexpr std::size_t kMaxMetricsBytes = std::size_t{1} << 32;
-
-std::vector<Json> read_lines(const std::filesystem::path& path) {
-  const std::string text = read_whole_file(path, kMaxMetricsBytes);
-  std::vector<Json> lines;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    lines.push_back(Json::parse(text.substr(begin, end - begin)));
-    begin = end + 1;
-  }
-  return lines;
-}
-
-}  // namespace
 
 Json deciding_windows(const Json& health) {
   if (!health.is_object()) return Json::array();
@@ -54,7 +35,7 @@ LabRun lab_run(RunRequest request, std::int64_t window, bool& interrupted) {
     done.result = run.result();
   }
   done.health = done.result.value("health", Json());
-  done.lines = read_lines(files.metrics());
+  done.lines = metrics_lines(files.metrics());
   done.windows = router_windows(done.lines, window);
   return done;
 }

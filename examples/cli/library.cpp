@@ -7,7 +7,8 @@ std::vector<LayerRouting> routing_of(const capi::Trainer& trainer, std::int32_t 
   std::vector<LayerRouting> layers;
   for (const Json& layer : Json::parse(trainer.routing(source))) {
     layers.push_back({layer.at("block"), layer.at("load"), layer.at("dropped"), layer.at("mean_probs"),
-                      layer.at("gate_weight_share"), layer.at("aux_loss"), layer.at("z_loss")});
+                      layer.at("gate_weight_share"), layer.at("aux_loss"), layer.at("z_loss"),
+                      layer.at("router_logit_norm"), layer.at("bias_min"), layer.at("bias_max")});
   }
   return layers;
 }

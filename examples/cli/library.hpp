@@ -17,6 +17,8 @@ struct LayerRouting {
   std::vector<double> mean_probs;         ///< P_e
   std::vector<double> gate_weight_share;  ///< of all combine weights, that of each expert; sums to 1
   double aux_loss = 0, z_loss = 0;        ///< unscaled
+  double router_logit_norm = 0;           ///< root mean square over the tokens
+  double bias_min = 0, bias_max = 0;      ///< of the selection bias
 };
 
 /// One entry an MoE layer. @param source MINIMOE_ROUTING_

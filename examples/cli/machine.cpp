@@ -9,6 +9,8 @@
 #include <fstream>
 #include <thread>
 
+#include "exit_codes.hpp"
+
 namespace cli {
 
 namespace {
@@ -32,6 +34,19 @@ std::uint64_t peak_rss_bytes() {
 
 std::uint64_t physical_memory_bytes() {
   return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+void require_memory(const std::string& what, double bytes) {
+  auto available = static_cast<double>(physical_memory_bytes());
+  const char* of = "this machine has ";
+  for (const auto resource : {RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit = {};
+    if (getrlimit(resource, &limit) != 0 || static_cast<double>(limit.rlim_cur) >= available) continue;
+    available = static_cast<double>(limit.rlim_cur);
+    of = "this process may use ";
+  }
+  if (bytes <= available) return;
+  throw BadInput(what + " needs " + bytes_text(bytes) + " of memory, " + of + bytes_text(available));
 }
 
 std::string command_line() {

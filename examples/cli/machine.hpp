@@ -14,6 +14,9 @@ double wall_seconds();
 double cpu_seconds();
 std::uint64_t peak_rss_bytes();
 std::uint64_t physical_memory_bytes();
+/// @throws BadInput "`what` needs 3.0 GiB of memory, ..." when that is more than the machine has or the process may
+/// use.
+void require_memory(const std::string& what, double bytes);
 
 /// What this program was called with, as a shell takes it: "minimoe compare --lab". Empty where that cannot be known.
 std::string command_line();

@@ -141,6 +141,10 @@ int run(int argc, char** argv) {
   add_health_command(program, action);
   add_corpus_command(program, action);
   add_report_command(program, action);
+  add_import_command(program, action);
+  add_export_command(program, action);
+  add_logits_command(program, action);
+  add_upcycle_command(program, action);
   add_bench_command(program, action);
   add_config_command(program, action);
   add_doctor_command(program, action);

@@ -6,6 +6,7 @@
 #include "atomic_file.hpp"
 #include "exit_codes.hpp"
 #include "json_text.hpp"
+#include "metrics_lines.hpp"
 #include "pictures.hpp"
 #include "report_page.hpp"
 #include "report_table.hpp"
@@ -28,24 +29,6 @@ Json read_json(const fs::path& path) {
   }
 }
 
-std::vector<Json> read_lines(const fs::path& path) {
-  std::error_code error;
-  std::vector<Json> lines;
-  if (!fs::exists(path, error)) return lines;
-  const std::string text = read_whole_file(path, kMaxBytes);
-  for (std::size_t begin = 0, end; begin < text.size(); begin = end + 1) {
-    end = std::min(text.find('\n', begin), text.size());
-    if (end == begin) continue;
-    try {
-      lines.push_back(Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  text.begin() + static_cast<std::ptrdiff_t>(end)));
-    } catch (const Json::exception& broken) {
-      throw BadInput(path.string() + ":" + std::to_string(lines.size() + 1) + ": not JSON: " + broken.what());
-    }
-  }
-  return lines;
-}
-
 std::string read_text(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error) ? read_whole_file(path, kMaxBytes) : "";
@@ -53,16 +36,17 @@ std::string read_text(const fs::path& path) {
 
 // The runs of a comparison's first seed, in the order of the table; or the one run.
 std::vector<std::pair<std::string, std::vector<Json>>> read_curves(const fs::path& directory, const Json& manifest,
-                                                                   const std::vector<Json>& metrics) {
+                                                                   std::vector<Json> metrics,
+                                                                   std::vector<std::string>& notes) {
   std::vector<std::pair<std::string, std::vector<Json>>> curves;
   if (manifest.is_object() && manifest.contains("seeds") && !manifest.at("seeds").empty()) {
     for (const char* title : {"dense", "moe", "dense-active", "dense-total"}) {
       const std::string run = std::string(title) + "-seed" + json_text(manifest.at("seeds").front());
-      std::vector<Json> lines = read_lines(directory / "runs" / run / "metrics.jsonl");
+      std::vector<Json> lines = metrics_lines(directory / "runs" / run / "metrics.jsonl", &notes);
       if (!lines.empty()) curves.emplace_back(title, std::move(lines));
     }
   }
-  if (curves.empty() && !metrics.empty()) curves.emplace_back("run", metrics);
+  if (curves.empty() && !metrics.empty()) curves.emplace_back("run", std::move(metrics));
   return curves;
 }
 
@@ -81,7 +65,8 @@ std::vector<std::string> make_report(const fs::path& directory) {
   parts.manifest = read_json(directory / "manifest.json");
   const bool compared = !parts.manifest.is_null();
   if (!compared) parts.manifest = read_json(directory / "result.json");
-  std::vector<Json> metrics = read_lines(directory / "metrics.jsonl");
+  require_memory_for_metrics(directory / "metrics.jsonl");
+  std::vector<Json> metrics = metrics_lines(directory / "metrics.jsonl", &parts.notes);
   if (!parts.manifest.is_null() && !parts.manifest.is_object()) {
     throw BadInput(directory.string() + (compared ? "/manifest.json" : "/result.json") + ": is no JSON object");
   }
@@ -94,7 +79,8 @@ std::vector<std::string> make_report(const fs::path& directory) {
   if (parts.health.is_null() && !compared && parts.manifest.is_object()) {
     parts.health = parts.manifest.value("health", Json());
   }
-  if (metrics.empty()) metrics = read_lines(routed / "metrics.jsonl");
+  if (metrics.empty()) require_memory_for_metrics(routed / "metrics.jsonl");
+  if (metrics.empty()) metrics = metrics_lines(routed / "metrics.jsonl", &parts.notes);
   if (parts.manifest.is_null() && metrics.empty() && parts.specialisation.is_null()) {
     throw BadInput(directory.string() +
                    ": has neither manifest.json nor result.json, metrics.jsonl or specialisation.json to report");
@@ -106,7 +92,7 @@ std::vector<std::string> make_report(const fs::path& directory) {
   parts.title = compared ? "Mixture of experts against dense" : metrics.empty() ? "Routing" : "Training run";
   parts.command = report_command(parts.manifest, directory.string());
   parts.table_text = report_table(parts.manifest);
-  parts.curves = read_curves(directory, parts.manifest, metrics);
+  parts.curves = read_curves(directory, parts.manifest, std::move(metrics), parts.notes);
   parts.findings_markdown = read_text(directory / "findings.md");
   write_report(directory, parts);
   return parts.notes;

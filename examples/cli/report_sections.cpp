@@ -34,6 +34,12 @@ std::string figure_text(const Json& figures, const char* key) {
   return html(plain(*value));
 }
 
+std::string bias_text(const Json& figures) {
+  const Json *low = find(figures, "bias_min"), *high = find(figures, "bias_max");
+  if (!low || !high || !low->is_number() || !high->is_number()) return "-";
+  return fixed(low->get<double>(), 4) + " to " + fixed(high->get<double>(), 4);
+}
+
 std::string bullets(const Json& object, const char* key) {
   const Json* list = find(object, key);
   if (!list || !list->is_array() || list->empty()) return "";
@@ -50,11 +56,12 @@ std::string health_table(const Json& layers) {
     rows.push_back({html(text_or(layer, "block", text_or(layer, "layer", "?"))), html(text_or(layer, "verdict", "-")),
                     html(text_or(layer, "rule", "-")), figure_text(figures, "effective_share"),
                     figure_text(figures, "gate_mass_share"), figure_text(figures, "max_violation_window"),
-                    figure_text(figures, "drop_rate"), figure_text(figures, "dead"), figure_text(figures, "cold")});
+                    figure_text(figures, "drop_rate"), figure_text(figures, "router_logit_norm"), bias_text(figures),
+                    figure_text(figures, "dead"), figure_text(figures, "cold")});
   }
   return html_table("Router health, each MoE layer",
                     {"layer", "verdict", "rule", "effective experts / E", "of gate mass", "MaxVio, window", "drop rate",
-                     "dead", "cold"},
+                     "logit norm", "bias", "dead", "cold"},
                     rows);
 }
 

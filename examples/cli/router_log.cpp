@@ -2,9 +2,9 @@
 #include "router_log.hpp"
 
 #include <deque>
-#include <fstream>
 
 #include "exit_codes.hpp"
+#include "metrics_lines.hpp"
 
 namespace cli {
 
@@ -23,7 +23,8 @@ std::string router_log_lines(const Json& metrics_line, std::size_t top_k) {
                  {"num_steps", 1},
                  {"gate_weight_share", layer.at("gate_weight_share")},
                  {"block", layer.at("block")}};
-    for (const char* key : {"aux_loss", "z_loss"}) {  // runs of earlier versions have only the mean over layers
+    // Runs of earlier versions lack some.
+    for (const char* key : {"aux_loss", "z_loss", "router_logit_norm", "bias_min", "bias_max"}) {
       if (layer.contains(key)) line[key] = layer.at(key);
     }
     text += json_text(line) + "\n";
@@ -31,22 +32,27 @@ std::string router_log_lines(const Json& metrics_line, std::size_t top_k) {
   return text;
 }
 
-std::string router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps) {
-  std::ifstream file(metrics);
-  if (!file) throw BadInput(metrics.string() + ": cannot be opened");
+RunLog router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps) {
   std::deque<std::string> steps;
-  std::string line;
-  for (std::size_t number = 1; std::getline(file, line); ++number) {
+  std::size_t num_left_out = 0;
+  RunLog log;
+  log.note = read_metrics(metrics, [&](const Json& line, std::size_t number) {
     try {
-      steps.push_back(router_log_lines(Json::parse(line), top_k));
+      steps.push_back(router_log_lines(line, top_k));
     } catch (const Json::exception&) {
-      throw BadInput(metrics.string() + ": line " + std::to_string(number) + " is no line of a training run");
+      throw BadInput(metrics.string() + ":" + std::to_string(number) + ": is no line of a training run");
     }
-    if (steps.size() > max_steps) steps.pop_front();
+    if (steps.size() <= max_steps) return;
+    if (++num_left_out == 1) log.text = steps.front();  // how it began counts
+    steps.pop_front();
+  });
+  if (num_left_out > 0) {
+    const std::string long_run = metrics.string() + ": the first step and the last " + std::to_string(max_steps) +
+                                 " are judged, " + std::to_string(num_left_out - 1) + " between them only read";
+    log.note = log.note.empty() ? long_run : log.note + "; " + long_run;
   }
-  std::string text;
-  for (const std::string& step : steps) text += step;
-  return text;
+  for (const std::string& step : steps) log.text += step;
+  return log;
 }
 
 Json health_options_of(const Json& config) {
@@ -54,7 +60,8 @@ Json health_options_of(const Json& config) {
   return {{"warmup", config.at("train").at("warmup_steps")},
           {"aux_loss_coef", moe.at("aux_loss_coef")},
           {"z_loss_coef", moe.at("z_loss_coef")},
-          {"router_init_std", moe.at("router_init_std")}};
+          {"router_init_std", moe.at("router_init_std")},
+          {"bias_balancing", moe.at("bias_balancing")}};
 }
 
 }  // namespace cli

@@ -12,10 +12,15 @@ namespace cli {
 /// The lines of one line of metrics.jsonl, one an MoE layer.
 std::string router_log_lines(const Json& metrics_line, std::size_t top_k);
 
-/// Of the last `max_steps` lines of metrics.jsonl; empty for a dense model. @throws BadInput.
-std::string router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps = 20000);
+struct RunLog {
+  std::string text;  ///< empty for a dense model
+  std::string note;  ///< of a last line that is cut off and of steps left out, or ""
+};
 
-/// What the run's configuration says for a health check: warm-up and coefficients.
+/// Of the first and the last `max_steps` lines of metrics.jsonl. @throws BadInput.
+RunLog router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps = 19999);
+
+/// What the run's configuration says for a health check: warm-up, coefficients, router's start, bias balancing.
 Json health_options_of(const Json& config);
 
 }  // namespace cli

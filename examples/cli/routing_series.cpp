@@ -11,7 +11,7 @@ namespace cli {
 
 namespace {
 
-constexpr std::size_t kMaxExperts = 4096;
+constexpr std::size_t kMostExperts = 4096;
 
 [[noreturn]] void refuse(std::size_t line, const std::string& what) {
   throw BadInput("metrics line " + std::to_string(line + 1) + ": " + what);
@@ -23,8 +23,8 @@ const Json& member(const Json& object, const char* key, std::size_t line) {
 }
 
 std::vector<double> numbers(const Json& array, const std::string& name, std::size_t line) {
-  if (!array.is_array() || array.empty() || array.size() > kMaxExperts) {
-    refuse(line, name + " is no list of 1.." + std::to_string(kMaxExperts) + " numbers");
+  if (!array.is_array() || array.empty() || array.size() > kMostExperts) {
+    refuse(line, name + " is no list of 1.." + std::to_string(kMostExperts) + " numbers");
   }
   std::vector<double> values;
   for (const Json& value : array) {
@@ -57,19 +57,12 @@ void take(RoutingSeries& series, const Json& layer, const Json& whole, std::size
   series.probs.push_back(std::move(probs));
 }
 
-double max_violation(const std::vector<double>& load) {
-  const double total = sum(load);
-  if (total <= 0) return 0;
-  return *std::max_element(load.begin(), load.end()) * static_cast<double>(load.size()) / total - 1;
-}
-
 void normalise(std::vector<double>& values) {
   const double total = sum(values);
   for (double& value : values) value = total > 0 ? value / total : 0;
 }
 
-}  // namespace
-
+// exp(entropy) / E of counts or probabilities; 0 when all are 0.
 double effective_share(const std::vector<double>& weights) {
   const double total = sum(weights);
   if (total <= 0) return 0;
@@ -78,6 +71,14 @@ double effective_share(const std::vector<double>& weights) {
     if (weight > 0) entropy -= weight / total * std::log(weight / total);
   }
   return std::exp(entropy) / static_cast<double>(weights.size());
+}
+
+}  // namespace
+
+double max_violation(const std::vector<double>& load) {
+  const double total = sum(load);
+  if (total <= 0) return 0;
+  return *std::max_element(load.begin(), load.end()) * static_cast<double>(load.size()) / total - 1;
 }
 
 std::vector<RoutingSeries> read_routing_series(const std::vector<Json>& lines) {
@@ -134,6 +135,7 @@ RoutingWindow routing_window(const RoutingSeries& series, std::size_t end, std::
     assignments += total;
     dropped += series.dropped[i];
   }
+  for (const double count : result.share) result.load.push_back(static_cast<std::int64_t>(count));
   result.violation = max_violation(result.share);
   result.drop_rate = assignments > 0 ? dropped / assignments : 0;
   normalise(result.share);

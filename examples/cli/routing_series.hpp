@@ -22,9 +22,13 @@ struct RoutingSeries {
 /// One entry an MoE layer. @throws BadInput: the line, the member, what came and what is allowed.
 std::vector<RoutingSeries> read_routing_series(const std::vector<Json>& metrics_lines);
 
+/// max(load) / mean(load) - 1; 0 when all are 0.
+double max_violation(const std::vector<double>& load);
+
 /// A layer over the `window` lines that end at a step.
 struct RoutingWindow {
   double step = 0;
+  std::vector<std::int64_t> load;        ///< [expert] assignments, summed
   std::vector<double> share, low, high;  ///< [expert] of the load: of the window; smallest, largest of a batch in it
   std::vector<double> mass;              ///< [expert] mean router probability of the window
   double effective_share = 0, mass_effective_share = 0;  ///< effective experts of load and of gate mass, over E
@@ -36,8 +40,5 @@ struct RoutingWindow {
 RoutingWindow routing_window(const RoutingSeries& series, std::size_t end, std::size_t window);
 /// About `max_points` windows, evenly over the lines, the last line's included.
 std::vector<RoutingWindow> routing_windows(const RoutingSeries& series, std::size_t window, std::size_t max_points);
-
-/// exp(entropy) / E of counts or probabilities; 0 when all are 0.
-double effective_share(const std::vector<double>& weights);
 
 }  // namespace cli

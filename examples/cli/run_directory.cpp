@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run_directory.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
 #include "atomic_file.hpp"
 #include "exit_codes.hpp"
+#include "metrics_outputs.hpp"
 
 namespace cli {
 
@@ -36,7 +32,8 @@ void make_directories(const fs::path& path) {
 void refuse_existing_outputs(const fs::path& directory, bool allowed, const std::string& remedy) {
   std::error_code error;
   if (allowed) return;
-  for (const char* name : {"config.json", "metrics.jsonl", "checkpoint.safetensors", "result.json", "manifest.json"}) {
+  for (const char* name : {"config.json", "metrics.jsonl", "checkpoint.safetensors", "result.json", "manifest.json",
+                           "metrics.csv", "tokenizer.json", "tokenizer_config.json"}) {
     if (fs::exists(directory / name, error)) {
       throw BadInput(directory.string() + " already holds a run (" + name + "); " + remedy);
     }
@@ -63,22 +60,21 @@ void remove_files(const std::vector<fs::path>& files) {
   }
 }
 
-RunDirectory::~RunDirectory() {
-  if (metrics_file_) std::fclose(metrics_file_);
-}
-
-void RunDirectory::begin(const Json& config, const Json& corpus) {
+void RunDirectory::begin(const Json& config, const Json& corpus, const Json& tokenizer) {
   make_directories(path_);
   write_file_atomically(this->corpus(), json_text(corpus, 2) + "\n");
   write_file_atomically(this->config(), json_text(config, 2) + "\n");
-  remove_files({checkpoint(), result(), health()});
+  remove_files({checkpoint(), result(), health(), this->tokenizer(), tokenizer_config()});
+  if (!tokenizer.is_null()) write_file_atomically(this->tokenizer(), json_text(tokenizer) + "\n");
   remove_files(derived_files(path_));
-  open_metrics("w");
+  remove_files(metrics_output_files(path_));
+  metrics_file_.emplace(metrics(), "w");
 }
 
 void RunDirectory::remove() {
   remove_files(derived_files(path_));
-  remove_files({result(), health(), checkpoint(), metrics(), config(), corpus()});
+  remove_files(metrics_output_files(path_));
+  remove_files({result(), health(), checkpoint(), metrics(), config(), corpus(), tokenizer(), tokenizer_config()});
   std::error_code error;
   fs::remove(path_, error);  // fails when something else is in it, which is none of ours
 }
@@ -108,34 +104,8 @@ std::vector<Json> RunDirectory::resume(std::int64_t step, const Json& config, co
   const bool is_known = fs::exists(this->config(), error) &&
                         Json::parse(read_whole_file(this->config(), kMaxMetricsBytes), nullptr, false) == config;
   if (!is_known) write_file_atomically(this->config(), json_text(config, 2) + "\n");
-  open_metrics("a");
+  metrics_file_.emplace(metrics(), "a");
   return lines;
-}
-
-void RunDirectory::open_metrics(const char* mode) {
-  metrics_file_ = std::fopen(metrics().c_str(), mode);
-  if (!metrics_file_) throw BadInput("cannot write " + metrics().string() + ": " + std::strerror(errno));
-}
-
-void RunDirectory::append(const Json& line) {
-  const std::string text = json_text(line) + "\n";
-  if (std::fwrite(text.data(), 1, text.size(), metrics_file_) != text.size()) {
-    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
-  }
-}
-
-void RunDirectory::flush() {
-  if (std::fflush(metrics_file_) != 0) {
-    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
-  }
-}
-
-void RunDirectory::sync() {
-  flush();
-  // EINVAL: a file of a kind that cannot be synced.
-  if (fsync(fileno(metrics_file_)) != 0 && errno != EINVAL) {
-    throw RunFailed("cannot write " + metrics().string() + ": " + std::strerror(errno));
-  }
 }
 
 }  // namespace cli

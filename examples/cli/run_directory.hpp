@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The files of one run: config.json, corpus.json (name and hash of the data), metrics.jsonl (a line a step),
+// The files of one run: config.json, corpus.json (name and hash of the data), tokenizer.json for text with a BPE
+// vocabulary, metrics.jsonl (a line a step),
 // checkpoint.safetensors, result.json, and health.json for a model with MoE layers.
 #pragma once
 
 #include <cstdint>
-#include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "appended_file.hpp"
 #include "json_text.hpp"
 
 namespace cli {
@@ -27,20 +29,20 @@ void remove_files(const std::vector<std::filesystem::path>& files);
 class RunDirectory {
  public:
   explicit RunDirectory(std::filesystem::path path) : path_(std::move(path)) {}
-  ~RunDirectory();
-  RunDirectory(const RunDirectory&) = delete;
-  RunDirectory& operator=(const RunDirectory&) = delete;
 
   std::filesystem::path checkpoint() const { return path_ / "checkpoint.safetensors"; }
   std::filesystem::path config() const { return path_ / "config.json"; }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
   std::filesystem::path result() const { return path_ / "result.json"; }
   std::filesystem::path health() const { return path_ / "health.json"; }
+  std::filesystem::path tokenizer() const { return path_ / "tokenizer.json"; }
+  /// Beside the tokenizer.json of an imported run.
+  std::filesystem::path tokenizer_config() const { return path_ / "tokenizer_config.json"; }
   std::filesystem::path corpus() const { return path_ / "corpus.json"; }
 
   /// Makes the directory, writes the configuration and which data it is about, and removes what an earlier run left.
-  /// The first call that touches anything. @throws BadInput.
-  void begin(const Json& config, const Json& corpus);
+  /// The first call that touches anything. @param tokenizer  content of tokenizer.json; null: none. @throws BadInput.
+  void begin(const Json& config, const Json& corpus, const Json& tokenizer);
   /// Cuts metrics.jsonl back to `step` lines and continues it; config.json becomes `config`, in which the data may be
   /// in another place. @return those lines. @throws BadInput when the lines 1 .. step are not there, or when the data
   /// is no longer what the run began with; the name of its file is its place.
@@ -50,17 +52,15 @@ class RunDirectory {
   void remove();
 
   /// One line of metrics.jsonl. @throws RunFailed.
-  void append(const Json& line);
+  void append(const Json& line) { metrics_file_->write(json_text(line) + "\n"); }
   /// Hands everything appended so far to the operating system. @throws RunFailed.
-  void flush();
+  void flush() { metrics_file_->flush(); }
   /// The same, down to the disk: a checkpoint must not outlive the lines of its steps. @throws RunFailed.
-  void sync();
+  void sync() { metrics_file_->sync(); }
 
  private:
-  void open_metrics(const char* mode);
-
   std::filesystem::path path_;
-  std::FILE* metrics_file_ = nullptr;
+  std::optional<AppendedFile> metrics_file_;
 };
 
 }  // namespace cli

@@ -10,7 +10,7 @@ namespace cli {
 
 namespace {
 
-constexpr std::size_t kMaxExperts = 4096;
+constexpr std::size_t kMaxCounts = 4096;
 
 [[noreturn]] void refuse(const std::string& where, const std::string& what) {
   throw BadInput("specialisation " + where + ": " + what);
@@ -90,8 +90,8 @@ void add_control(SpecialisedLayer& layer, const Json& controls, const char* key,
 SpecialisedLayer read_layer(const Json& json, bool by_frequency, const std::string& where) {
   SpecialisedLayer layer;
   const Json* histogram = find(json, "histogram");
-  if (!histogram || !histogram->is_array() || histogram->empty() || histogram->size() > kMaxExperts) {
-    refuse(where + ".histogram", "is no list of 1.." + std::to_string(kMaxExperts) + " counts");
+  if (!histogram || !histogram->is_array() || histogram->empty() || histogram->size() > kMaxCounts) {
+    refuse(where + ".histogram", "is no list of 1.." + std::to_string(kMaxCounts) + " counts");
   }
   layer.block = static_cast<std::size_t>(std::max(0.0, number(json, "block", where)));
   layer.num_experts = histogram->size();

@@ -17,7 +17,4 @@ struct Spread {
 Spread spread_of(const std::vector<double>& values);
 Json spread_json(const Spread& spread);
 
-/// Standard deviation of the whole population (n).
-double population_std(const std::vector<double>& values);
-
 }  // namespace cli

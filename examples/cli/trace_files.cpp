@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <map>
 
+#include "interrupt.hpp"
+
 namespace cli {
 
 namespace {
@@ -38,11 +40,13 @@ std::string joined(const Value* values, std::size_t count, char separator, Text&
 // What each token id, class and window position looks like in both files.
 class TraceWriter {
  public:
-  TraceWriter(const capi::Model& model, const capi::Dataset& dataset)
+  TraceWriter(const capi::Model& model, const capi::Dataset& dataset, AtomicFile& jsonl, AtomicFile& csv)
       : dataset_(dataset),
+        jsonl_(jsonl),
+        csv_(csv),
         class_names_(Json::parse(dataset.info()).at("class_names")),
         blocks_(Json::parse(model.info()).at("moe_blocks")) {
-    files_.csv = "token,id,class,window,position,block,experts,weights,kept\n";
+    csv_.write("token,id,class,window,position,block,experts,weights,kept\n");
   }
 
   // The windows of one batch, from `first` on.
@@ -50,6 +54,7 @@ class TraceWriter {
            std::size_t seq_len) {
     const std::size_t num_tokens = windows.size() * seq_len,
                       top_k = trace.experts.size() / (blocks_.size() * num_tokens);
+    std::string jsonl, csv;
     for (std::size_t t = 0; t < num_tokens; ++t) {
       const capi::Window& window = windows[t / seq_len];
       const std::size_t position = t % seq_len;
@@ -68,18 +73,19 @@ class TraceWriter {
         };
         const std::string block = std::to_string(blocks_[layer]);
         const auto [e, w, k] = list(';');
-        files_.csv += csv_text(text) + "," + std::to_string(id) + "," + csv_text(name) + "," + place + "," + block +
-                      "," + e + "," + w + "," + k + "\n";
+        csv += csv_text(text) + "," + std::to_string(id) + "," + csv_text(name) + "," + place + "," + block + "," + e +
+               "," + w + "," + k + "\n";
         const auto [experts, weights, kept] = list(',');
-        files_.jsonl += "{\"token\":" + json_text(text) + ",\"id\":" + std::to_string(id) +
-                        ",\"class\":" + (has_class ? json_text(name) : "null") +
-                        ",\"window\":" + std::to_string(first + t / seq_len) +
-                        ",\"position\":" + std::to_string(position) + ",\"block\":" + block + ",\"experts\":[" +
-                        experts + "],\"weights\":[" + weights + "],\"kept\":[" + kept + "]}\n";
+        jsonl += "{\"token\":" + json_text(text) + ",\"id\":" + std::to_string(id) +
+                 ",\"class\":" + (has_class ? json_text(name) : "null") +
+                 ",\"window\":" + std::to_string(first + t / seq_len) + ",\"position\":" + std::to_string(position) +
+                 ",\"block\":" + block + ",\"experts\":[" + experts + "],\"weights\":[" + weights + "],\"kept\":[" +
+                 kept + "]}\n";
       }
     }
+    jsonl_.write(jsonl);
+    csv_.write(csv);
   }
-  TraceFiles take() { return std::move(files_); }
 
  private:
   const std::string& text_of(std::int32_t id) {
@@ -88,17 +94,19 @@ class TraceWriter {
   }
 
   const capi::Dataset& dataset_;
+  AtomicFile &jsonl_, &csv_;
   const Json class_names_;
   const std::vector<std::size_t> blocks_;
   std::map<std::int32_t, std::string> texts_;
-  TraceFiles files_;
 };
 
 }  // namespace
 
-TraceFiles trace_files(const capi::Model& model, const capi::Dataset& dataset, const TraceRequest& request) {
-  TraceWriter writer(model, dataset);
+bool write_trace(const capi::Model& model, const capi::Dataset& dataset, const TraceRequest& request, AtomicFile& jsonl,
+                 AtomicFile& csv) {
+  TraceWriter writer(model, dataset, jsonl, csv);
   for (std::uint64_t first = 0; first < request.num_windows; first += request.batch_size) {
+    if (interrupt_token().fired()) return false;
     const std::uint64_t end = std::min<std::uint64_t>(first + request.batch_size, request.num_windows);
     std::vector<capi::Window> windows;
     std::vector<std::int32_t> tokens;
@@ -109,7 +117,7 @@ TraceFiles trace_files(const capi::Model& model, const capi::Dataset& dataset, c
     }
     writer.add(windows, first, model.routing_trace(tokens, request.seq_len), request.seq_len);
   }
-  return writer.take();
+  return true;
 }
 
 }  // namespace cli

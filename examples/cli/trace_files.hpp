@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "atomic_file.hpp"
 #include "library.hpp"
 
 namespace cli {
@@ -15,14 +16,10 @@ struct TraceRequest {
   std::uint64_t seed = 0;                   ///< of the training windows
 };
 
-/// One line for each token and MoE layer, in both: token (its text), id, class (null or empty where there are none),
-/// window, position, block, experts, weights, kept.
-struct TraceFiles {
-  std::string jsonl;
-  std::string csv;  ///< with a head line; lists are joined by ";", texts quoted
-};
-
-/// @throws Failure.
-TraceFiles trace_files(const capi::Model& model, const capi::Dataset& dataset, const TraceRequest& request);
+/// Writes one line for each token and MoE layer to both: token (its text), id, class (null or empty where there are
+/// none), window, position, block, experts, weights, kept. `csv` has a head line; its lists are joined by ";", its
+/// texts quoted. Batch by batch. @return false when an interrupt came between batches. @throws Failure, BadInput.
+bool write_trace(const capi::Model& model, const capi::Dataset& dataset, const TraceRequest& request, AtomicFile& jsonl,
+                 AtomicFile& csv);
 
 }  // namespace cli

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxResultBytes = 1 << 26;
 struct TrainOptions {
   ConfigOptions config;
   ExecFlags exec;
-  std::string out, dense_baseline;
+  std::string out, init_from, dense_baseline, metrics = "jsonl";
   bool force = false, resume = false, json = false, quiet = false;
   std::int64_t log_interval = 200, eval_interval = 0, save_interval = 0, stop_at = 0;
   std::uint64_t eval_windows = 200;
@@ -61,6 +61,36 @@ Json resumed_config(const TrainOptions& o, const std::string& checkpoint) {
   return saved;
 }
 
+// Another run's configuration and data, unless the options say otherwise, and its weights.
+Json continued_config(const TrainOptions& o) {
+  for (const char* key : {"data.tokenizer", "data.max_vocab"}) {
+    if (o.config.given(key)) throw BadInput(std::string("--init-from: ") + key + " is that of the weights");
+  }
+  const Json saved = Json::parse(capi::checkpoint_info(checkpoint_of(o.init_from))).at("config");
+  const bool has_corpus = o.config.given("data.corpus");
+  const std::string corpus = has_corpus ? o.config.resolve_over(saved).at("data").at("corpus") : Json("");
+  return o.config.resolve_over(config_of_run(o.init_from, corpus));
+}
+
+// The ids of another corpus must mean what the weights have learned: bytes do, and those of a tokenizer.json; words are
+// numbered by their corpus, and of token files only their writer knows.
+void require_same_vocabulary(const TrainOptions& o, const Json& config, const capi::Dataset& dataset) {
+  constexpr std::size_t kMaxIdentityBytes = 1 << 20;
+  const RunDirectory from(directory_of_model(o.init_from));
+  std::error_code error;
+  if (config.at("data").value("tokenizer", "auto") != "auto" || !std::filesystem::exists(from.corpus(), error)) return;
+  const Json now = corpus_identity(dataset);
+  const Json then = Json::parse(read_whole_file(from.corpus(), kMaxIdentityBytes), nullptr, false);
+  const auto is_of_bytes = [](const Json& corpus) {
+    return corpus.is_object() && corpus.value("vocab_size", 0) == 256;
+  };
+  if (then.is_object() && then.value("sha256", "") == now.at("sha256")) return;
+  if (is_of_bytes(then) && is_of_bytes(now)) return;
+  if (is_token_file(then.is_object() ? then.value("name", "") : "") && is_token_file(now.at("name"))) return;
+  throw BadInput("--init-from: the token ids of " + o.init_from + " are those of its data, " + json_text(then) +
+                 "; they mean something else in " + json_text(now));
+}
+
 int report_unfinished(const TrainOptions& o, RunOutcome outcome, std::int64_t step, const std::string& directory) {
   const char* state = outcome == RunOutcome::kInterrupted ? "interrupted" : "stopped";
   std::fprintf(stderr, "minimoe: %s at step %lld, saved; go on with: minimoe train --resume --out %s\n", state,
@@ -97,12 +127,22 @@ void report_finished(const TrainOptions& o, Json result, std::optional<double> b
 RunRequest prepare(const TrainOptions& o) {
   if (o.force && o.resume) throw BadInput("--force and --resume exclude each other");
   if (o.resume && o.out.empty()) throw BadInput("--resume needs --out DIR: the run that is to go on");
-  Json config = o.resume ? resumed_config(o, RunDirectory(o.out).checkpoint().string()) : o.config.resolve();
+  if (o.resume && !o.init_from.empty()) throw BadInput("--init-from and --resume exclude each other");
+  Json config = o.resume              ? resumed_config(o, RunDirectory(o.out).checkpoint().string())
+                : o.init_from.empty() ? o.config.resolve()
+                                      : continued_config(o);
   const std::string directory = o.out.empty() ? default_directory(config) : o.out;
   if (!o.resume) {
+    std::error_code error;
+    if (!o.init_from.empty() && std::filesystem::equivalent(directory_of_model(o.init_from), directory, error)) {
+      throw BadInput("--init-from: " + directory + " is the run to begin at; use another --out");
+    }
     refuse_existing_outputs(directory, o.force, "use --force to replace it, --resume to continue it, or another --out");
   }
-  const capi::Dataset dataset = open_data(config, o.resume && !o.config.given("data.corpus"));
+  Json data = config;
+  if (o.resume) use_tokenizer_of_run(data, directory);
+  const capi::Dataset dataset = open_data(data, o.resume && !o.config.given("data.corpus"));
+  if (!o.init_from.empty()) require_same_vocabulary(o, config, dataset);
   config = Json::parse(dataset.fit_config(json_text(config)));
   require_validation_window(dataset, config);
   const capi::Options options = o.exec.options();
@@ -117,9 +157,11 @@ RunRequest prepare(const TrainOptions& o) {
   request.floors = entropy_floors(dataset, config.at("train").at("seq_len"), o.eval_windows);
   request.evaluation.max_windows = o.eval_windows;
   request.resume = o.resume;
+  if (!o.init_from.empty()) request.start_weights = checkpoint_of(o.init_from);
   request.quiet = o.quiet;
   request.log = o.json ? nullptr : stdout;
   request.log_interval = o.log_interval;
+  request.metrics = metrics_formats(o.metrics);
   request.eval_interval = o.eval_interval;
   request.save_interval = o.save_interval;
   request.stop_at = o.stop_at;
@@ -160,6 +202,12 @@ void add_train_command(CLI::App& program, Action& action) {
   command
       ->add_flag("--resume", o->resume, "continue the run in --out, bit for bit; --corpus tells where its data is now")
       ->group("Run");
+  command
+      ->add_option("--init-from", o->init_from,
+                   "begin a new run at the weights of this one (trained, imported or upcycled), its configuration and "
+                   "data unless options say otherwise")
+      ->type_name("RUN")
+      ->group("Run");
   command->add_option("--log-interval", o->log_interval, "steps between log lines (default 200)")
       ->check(positive)
       ->group("Run");
@@ -169,6 +217,7 @@ void add_train_command(CLI::App& program, Action& action) {
   command->add_option("--save-interval", o->save_interval, "steps between checkpoints; 0: at the end only")
       ->check(natural)
       ->group("Run");
+  command->add_option("--metrics", o->metrics, kMetricsHelp)->type_name("LIST")->group("Run");
   command->add_option("--eval-windows", o->eval_windows, "windows of each validation; 0: all (default 200)")
       ->check(natural)
       ->group("Run");

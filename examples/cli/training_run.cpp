@@ -17,6 +17,20 @@ namespace {
 
 constexpr double kFlushSeconds = 1;
 
+/// One line on stderr when no format of `export` will take the model.
+void warn_of_exchange(const capi::Model& model) {
+  std::string nearest;
+  for (const char* format : {"gguf", "hf"}) {
+    try {
+      return model.export_to(format, json_text({{"format", format}, {"check", true}}));
+    } catch (const capi::Error& failure) {
+      if (failure.status() != MINIMOE_E_UNSUPPORTED) throw;
+      nearest = failure.what();
+    }
+  }
+  std::fprintf(stderr, "minimoe: warning: the model cannot be exported, to gguf or to hf: %s\n", nearest.c_str());
+}
+
 }  // namespace
 
 TrainingRun::TrainingRun(RunRequest request)
@@ -24,6 +38,7 @@ TrainingRun::TrainingRun(RunRequest request)
       model_(json_text(request_.config), request_.options),
       trainer_(model_, request_.dataset, json_text(request_.config)),
       files_(request_.directory),
+      outputs_(request_.directory, request_.metrics, request_.log_interval),
       total_steps_(request_.config.at("train").at("steps")) {
   if (request_.resume) {
     trainer_.resume(files_.checkpoint().string());
@@ -36,7 +51,7 @@ TrainingRun::TrainingRun(RunRequest request)
 void TrainingRun::load_start_weights() {
   model_.load_weights(request_.start_weights.string());
   const Json& moe = request_.config.at("model").at("moe");
-  if (moe.at("bias_balancing").get<bool>()) return;
+  if (request_.keeps_frozen_bias || moe.at("bias_balancing").get<bool>()) return;
   const std::vector<float> zeros(moe.at("num_experts").get<std::size_t>());
   for (const Json& block : moe.at("layers")) {
     model_.set_parameter("blocks." + block.dump() + ".moe.expert_bias", zeros);
@@ -46,10 +61,24 @@ void TrainingRun::load_start_weights() {
 void TrainingRun::begin() {
   const Json corpus = corpus_identity(request_.dataset);
   if (!request_.resume) {
-    files_.begin(request_.config, corpus);
+    const bool has_vocabulary = request_.config.at("data").value("tokenizer", "auto") != "auto";
+    files_.begin(request_.config, corpus, has_vocabulary ? Json::parse(request_.dataset.tokenizer()) : Json());
+    outputs_.begin();
+    // The models of the other commands are made for their figures.
+    if (request_.label == "train") warn_of_exchange(model_);
     return;
   }
-  for (const Json& line : files_.resume(trainer_.step(), request_.config, corpus)) take(line);
+  std::error_code error;
+  was_finished_ = std::filesystem::exists(files_.result(), error);
+  const std::vector<Json> lines = files_.resume(trainer_.step(), request_.config, corpus);
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    try {
+      take(lines[i]);
+    } catch (const Json::exception& problem) {
+      throw bad_metrics_line(files_.metrics(), i, problem.what());
+    }
+  }
+  outputs_.resume(lines, files_.metrics());
 }
 
 void TrainingRun::take(const Json& line) {
@@ -80,8 +109,7 @@ RunOutcome TrainingRun::run() {
         line["val_loss"] = validate(line);
       }
       if (samples_interference(metrics.step)) line["interference"] = Json::parse(trainer_.interference());
-      take(line);
-      files_.append(line);
+      record(line);
       progress.update(metrics.step, metrics.loss, metrics.num_tokens);
       if (request_.log && (metrics.step % request_.log_interval == 0 || metrics.step == total_steps_)) {
         progress.clear();
@@ -89,17 +117,17 @@ RunOutcome TrainingRun::run() {
       }
       if (request_.save_interval > 0 && metrics.step % request_.save_interval == 0) save();
       if (wall_seconds() - flushed_at > kFlushSeconds) {
-        files_.flush();
+        flush();
         flushed_at = wall_seconds();
       }
     }
   } catch (const capi::Error& failure) {
     progress.clear();
     if (failure.status() == MINIMOE_E_NON_FINITE) save_and_fail(failure.what());
-    files_.flush();
+    flush();
     throw;
   }
-  files_.flush();
+  flush();
   progress.finish();
   if (trainer_.step() < total_steps_) {
     save();
@@ -121,8 +149,7 @@ double TrainingRun::validate(const Json& unfinished_line) {
   try {
     return trainer_.evaluate("val", request_.evaluation.max_windows).loss;
   } catch (const capi::Error&) {
-    take(unfinished_line);
-    files_.append(unfinished_line);
+    record(unfinished_line);
     throw;
   }
 }
@@ -136,7 +163,10 @@ Json TrainingRun::metrics_line(const capi::StepMetrics& m, double seconds, doubl
                       {"gate_weight_share", layer.gate_weight_share},
                       {"dropped", layer.dropped},
                       {"aux_loss", layer.aux_loss},
-                      {"z_loss", layer.z_loss}});
+                      {"z_loss", layer.z_loss},
+                      {"router_logit_norm", layer.router_logit_norm},
+                      {"bias_min", layer.bias_min},
+                      {"bias_max", layer.bias_max}});
   }
   return {{"step", m.step},
           {"loss", m.loss},
@@ -166,8 +196,20 @@ void TrainingRun::log_step(const capi::StepMetrics& m) const {
   std::fflush(request_.log);
 }
 
+void TrainingRun::record(const Json& line) {
+  take(line);
+  files_.append(line);
+  outputs_.append(line);
+}
+
+void TrainingRun::flush() {
+  files_.flush();
+  outputs_.flush();
+}
+
 void TrainingRun::save() {
   files_.sync();
+  outputs_.sync();
   try {
     trainer_.save(files_.checkpoint().string());
   } catch (const capi::Error& failure) {
@@ -216,6 +258,10 @@ void TrainingRun::finish() {
              {"corpus", corpus_identity(request_.dataset)},
              {"exec", exec_info(model_)}};
   if (const Json health = this->health(); !health.is_null()) result_["health"] = health;
+  if (!was_finished_) {  // on disk before result.json: what is killed in between writes it twice, never not at all
+    outputs_.append_final_validation(trainer_.step(), result_.at("val_loss"));
+    outputs_.sync();
+  }
   try {
     if (result_.contains("health")) write_file_atomically(files_.health(), json_text(result_.at("health"), 2) + "\n");
     write_file_atomically(files_.result(), json_text(result_, 2) + "\n");
@@ -228,8 +274,8 @@ void TrainingRun::finish() {
 Json TrainingRun::health() const {
   const Json& config = request_.config;
   if (config.at("model").at("moe").at("layers").empty()) return nullptr;
-  const std::string log = router_log_of_run(files_.metrics(), config.at("model").at("moe").at("top_k"));
-  return Json::parse(capi::health_check(log, json_text(health_options_of(config))));
+  const RunLog log = router_log_of_run(files_.metrics(), config.at("model").at("moe").at("top_k"));
+  return Json::parse(capi::health_check(log.text, json_text(health_options_of(config))));
 }
 
 Json corpus_identity(const capi::Dataset& dataset) {
@@ -262,12 +308,7 @@ void require_validation_window(const capi::Dataset& dataset, const Json& config)
 }
 
 void require_memory(const Json& costs) {
-  const double needed = costs.at("memory_bytes").at("total");
-  const auto available = static_cast<double>(physical_memory_bytes());
-  if (needed > available) {
-    throw BadInput("this configuration needs " + bytes_text(needed) + " of memory, this machine has " +
-                   bytes_text(available));
-  }
+  require_memory("this configuration", costs.at("memory_bytes").at("total").get<double>());
 }
 
 std::string run_summary(const Json& config, const capi::Dataset& dataset, const capi::Options& options,

@@ -8,6 +8,7 @@
 #include "evaluation.hpp"
 #include "json_text.hpp"
 #include "library.hpp"
+#include "metrics_outputs.hpp"
 #include "run_directory.hpp"
 
 namespace cli {
@@ -23,12 +24,14 @@ struct RunRequest {
   bool resume = false;
   bool quiet = false;  ///< no progress
   std::FILE* log = nullptr;
-  std::int64_t log_interval = 200;
-  std::int64_t eval_interval = 0;  ///< 0: at the end only
-  std::int64_t save_interval = 0;  ///< 0: at the end only
-  std::int64_t stop_at = 0;        ///< 0: at the end of the schedule
-  /// A checkpoint whose weights and buffers replace the start values; its expert_bias only with bias balancing.
+  std::int64_t log_interval = 200;  ///< of histograms too
+  MetricsFormats metrics = {};      ///< beside metrics.jsonl
+  std::int64_t eval_interval = 0;   ///< 0: at the end only
+  std::int64_t save_interval = 0;   ///< 0: at the end only
+  std::int64_t stop_at = 0;         ///< 0: at the end of the schedule
+  /// A checkpoint whose weights and buffers replace the start values.
   std::filesystem::path start_weights = {};
+  bool keeps_frozen_bias = true;           ///< false: without bias balancing, expert_bias begins at 0 nevertheless
   std::int64_t interference_interval = 0;  ///< steps between samples of the routers' interference; 0: none
 };
 
@@ -54,6 +57,8 @@ class TrainingRun {
   double validate(const Json& unfinished_line);
   void load_start_weights();
   bool samples_interference(std::int64_t step) const;
+  void record(const Json& metrics_line);
+  void flush();
   void save();
   [[noreturn]] void save_and_fail(const std::string& reason);
   void finish();
@@ -64,10 +69,12 @@ class TrainingRun {
   capi::Model model_;
   capi::Trainer trainer_;
   RunDirectory files_;
+  MetricsOutputs outputs_;
   std::int64_t total_steps_;
   std::vector<double> losses_;  ///< of every step
   double wall_ = 0, cpu_ = 0;
   std::int64_t tokens_ = 0;
+  bool was_finished_ = false;  ///< before it was resumed: its last validation is told
   Json result_;
 };
 

@@ -58,9 +58,9 @@ SpecialisationFacts read_layer(const JsonCursor& layer, bool by_frequency) {
   if (by_frequency) return facts;
   facts.block = layer.at("block").count();
   facts.conclusion = layer.at("conclusion").text();
-  const std::vector<std::string> known = {"class", "word-form", "random-like", "none"};
+  const std::vector<std::string> known = {"class", "word-form", "random-like", "none", "undecided"};
   if (std::find(known.begin(), known.end(), facts.conclusion) == known.end()) {
-    layer.at("conclusion").refuse("class, word-form, random-like or none");
+    layer.at("conclusion").refuse("class, word-form, random-like, none or undecided");
   }
   const JsonCursor controls = layer.find("controls");
   const auto control = [&](const char* name) { return optional_number(controls.find(name).find("mean")); };

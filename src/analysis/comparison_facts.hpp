@@ -27,7 +27,7 @@ struct HealthFacts {
 /// One layer of one seed.
 struct SpecialisationFacts {
   std::uint64_t block = 0;
-  std::string conclusion;  ///< "class", "word-form", "random-like", "none"
+  std::string conclusion;  ///< "class", "word-form", "random-like", "none", "undecided"
   std::string text;
   std::optional<double> nmi, shuffled, random_table, random_router, word_explains, class_beyond_word;
 };

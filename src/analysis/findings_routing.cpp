@@ -163,6 +163,9 @@ std::string conclusion_text(const std::string& conclusion) {
   if (conclusion == "random-like") {
     return "Arbitrary: a router that learned nothing divides the classes as well.";
   }
+  if (conclusion == "undecided") {
+    return "Left open: the controls were drawn too few times to tell chance from a division.";
+  }
   return "There is none: the expert tells next to nothing about the word's class.";
 }
 

@@ -79,6 +79,9 @@ void window(JsonWriter& out, const WindowHealth& w) {
   out.member("max_violation_batch", f.max_violation_batch).member("num_cold", f.cold.size());
   out.member("num_dead", f.dead.size()).member("num_tokens", f.num_tokens);
   optional_member(out, "drop_rate", f.drop_rate);
+  optional_member(out, "router_logit_norm", f.router_logit_norm);
+  optional_member(out, "bias_min", f.bias_min);
+  optional_member(out, "bias_max", f.bias_max);
   out.end('}');
 }
 

@@ -25,6 +25,13 @@ std::string row(const WindowHealth& window) {
                 padded(fixed_text(f.max_violation_batch, 2), 8), padded(concat(f.cold.size()), 6), "\n");
 }
 
+// What the counts of the table do not show: how large the logits are, how far the selection bias reaches.
+std::string router_text(const RoutingFigures& f) {
+  const std::string bias = f.bias_min && f.bias_max ? concat(*f.bias_min, " .. ", *f.bias_max) : "not in the log";
+  return concat("    router logit norm ", f.router_logit_norm ? fixed_text(*f.router_logit_norm, 3) : "not in the log",
+                "; selection bias ", bias, "\n");
+}
+
 std::string windows_text(const LayerHealth& layer) {
   std::string text =
       concat("    ", padded("steps", 15), padded("verdict", 11), padded("n_eff/E", 8), padded("gate/E", 8),
@@ -46,7 +53,7 @@ std::string health_text(const HealthReport& report) {
                    verdict_name(layer.verdict), " by ", layer.rule, "\n    ", layer.reason, "\n");
     for (const std::string& advice : layer.advice) text += concat("    try: ", advice, "\n");
     for (const std::string& finding : layer.findings) text += concat("    note: ", finding, "\n");
-    text += windows_text(layer);
+    text += router_text(layer.figures) + windows_text(layer);
   }
   return text;
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "train/strict_json.hpp"
+#include "core/strict_json.hpp"
 
 namespace minimoe {
 

@@ -198,6 +198,10 @@ class LayerCheck {
     } else if (!f.has_probs) {
       note("the log has no mean_probs: the gate mass is that of the combine weights (gate_weight_share)");
     }
+    if (log_.num_left_out > 0) {
+      note(concat("the log is long: its last ", log_.entries.size(), " lines of the layer are judged, ",
+                  log_.num_left_out, " before them were only read"));
+    }
     if (!f.drop_rate) note("the log has no num_dropped: drops by capacity are not judged");
     if (!f.is_batch_exact && f.top_k < f.num_experts) {
       note("lines sum several steps without max_violation_batch: what single batches did is a lower bound");
@@ -234,7 +238,8 @@ class LayerCheck {
     if (result_.verdict == Verdict::kHealthy && bad != result_.windows.rend()) {
       note(concat("recovered: ", verdict_name(bad->verdict), " until step ", bad->figures.last_step));
     }
-    const RoutingFigures start = routing_figures(std::span(log_.entries).first(1), log_.top_k);
+    const RouterLogEntry& first = log_.num_left_out > 0 ? log_.first : log_.entries.front();
+    const RoutingFigures start = routing_figures(std::span(&first, 1), log_.top_k);
     const RoutingFigures& now = result_.figures;
     const bool biased = (now.bias_min && now.bias_max && *now.bias_max > *now.bias_min) ||
                         o_.bias_balancing.value_or(false) || result_.verdict == Verdict::kSham;

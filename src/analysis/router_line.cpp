@@ -7,8 +7,8 @@
 #include <numeric>
 #include <ostream>
 
+#include "core/strict_json.hpp"
 #include "minimoe/core/error.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe {
 namespace {

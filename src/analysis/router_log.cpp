@@ -13,6 +13,21 @@ namespace {
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
 
+std::size_t most_entries(std::size_t num_experts) {
+  constexpr std::size_t kMostCounts = std::size_t{1} << 24;  // of a layer
+  return std::min(kMostLogEntries, kMostCounts / num_experts);
+}
+
+// A log may be longer than memory.
+void leave_out(RouterLayerLog& log) {
+  const std::size_t most = most_entries(log.num_experts);
+  if (log.entries.size() <= most) return;
+  const std::size_t excess = log.entries.size() - most;
+  if (log.num_left_out == 0) log.first = log.entries.front();
+  log.entries.erase(log.entries.begin(), log.entries.begin() + static_cast<std::ptrdiff_t>(excess));
+  log.num_left_out += excess;
+}
+
 void append(RouterLayerLog& log, RouterLine&& line, const std::string& where) {
   RouterLogEntry& entry = line.entry;
   if (log.entries.empty()) {
@@ -36,6 +51,7 @@ void append(RouterLayerLog& log, RouterLine&& line, const std::string& where) {
             entry.step - before, " lie between the line and the one before it");
   }
   log.entries.push_back(std::move(entry));
+  if (log.entries.size() >= 2 * most_entries(log.num_experts)) leave_out(log);
 }
 
 }  // namespace
@@ -60,7 +76,10 @@ std::vector<RouterLayerLog> read_router_log(std::string_view text) {
   }
   require(!layers.empty(), "router log: no line in ", text.size(), " bytes; expected one JSON object a line");
   std::vector<RouterLayerLog> sorted;
-  for (auto& [layer, log] : layers) sorted.push_back(std::move(log));
+  for (auto& [layer, log] : layers) {
+    leave_out(log);
+    sorted.push_back(std::move(log));
+  }
   return sorted;
 }
 

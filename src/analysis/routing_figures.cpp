@@ -31,6 +31,18 @@ std::vector<double> mean_shares(Entries entries, Shares member) {
   return sum;
 }
 
+// Root of the mean over all tokens of the squared norm; none unless every entry has it.
+std::optional<double> root_mean_square_norm(Entries entries) {
+  double squares = 0, total = 0;
+  for (const RouterLogEntry& entry : entries) {
+    if (!entry.router_logit_norm) return std::nullopt;
+    const double weight = static_cast<double>(entry.num_assignments());
+    squares += weight * *entry.router_logit_norm * *entry.router_logit_norm;
+    total += weight;
+  }
+  return std::sqrt(squares / total);
+}
+
 ExpertHealth expert_health(const std::vector<double>& shares) {
   ExpertHealth health;
   const double num_experts = static_cast<double>(shares.size());
@@ -41,15 +53,6 @@ ExpertHealth expert_health(const std::vector<double>& shares) {
     health.cold_count += utilisation < kCold;
   }
   return health;
-}
-
-double violation(const std::vector<std::int64_t>& load) {
-  std::int64_t sum = 0, most = 0;
-  for (const std::int64_t count : load) {
-    sum += count;
-    most = std::max(most, count);
-  }
-  return static_cast<double>(most) * static_cast<double>(load.size()) / static_cast<double>(sum) - 1;
 }
 
 void sum_counts(RoutingFigures& f, Entries entries) {
@@ -68,7 +71,7 @@ void sum_counts(RoutingFigures& f, Entries entries) {
     dropped += entry.num_dropped.value_or(0);
     if (!entry.max_violation_batch && entry.num_steps > 1) f.is_batch_exact = false;
     // Averaging batches can only hide: what a line that sums steps shows is the least that its batches had.
-    violations += static_cast<double>(entry.num_steps) * entry.max_violation_batch.value_or(violation(entry.load));
+    violations += static_cast<double>(entry.num_steps) * entry.max_violation_batch.value_or(max_violation(entry.load));
   }
   f.num_tokens = assignments / static_cast<std::int64_t>(f.top_k);
   f.max_violation_batch = violations / static_cast<double>(f.num_steps);
@@ -133,7 +136,7 @@ RoutingFigures routing_figures(Entries entries, std::size_t top_k) {
   f.has_probs = !f.mean_probs.empty();
   measure_gate(f);
   const RouterLogEntry& last = entries.back();
-  f.router_logit_norm = last.router_logit_norm;
+  f.router_logit_norm = root_mean_square_norm(entries);
   f.aux_loss = last.aux_loss;
   f.z_loss = last.z_loss;
   f.bias_min = last.bias_min;

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "minimoe/moe/load_statistics.hpp"
+
 namespace minimoe {
 namespace {
 
@@ -12,14 +14,6 @@ constexpr std::int64_t kFirstInterval = 10;
 // Rows of E that one layer keeps; fewer where E is large, or the history would outgrow a small model.
 std::size_t slots_for(std::size_t num_experts, std::size_t most, std::size_t least) {
   return std::clamp((std::size_t{1} << 15) / std::max<std::size_t>(1, num_experts), least, most);
-}
-
-double violation(const std::vector<std::int64_t>& load) {
-  const std::int64_t sum = std::accumulate(load.begin(), load.end(), std::int64_t{0});
-  if (sum == 0) return 0;
-  return static_cast<double>(*std::max_element(load.begin(), load.end())) * static_cast<double>(load.size()) /
-             static_cast<double>(sum) -
-         1;
 }
 
 std::vector<double> shares(const double* sums, std::size_t count) {
@@ -116,7 +110,7 @@ void RoutingHistory::add(std::int64_t step, const std::vector<RoutingStats>& lay
     sum.num_steps = 1;
     sum.num_tokens = stats.num_tokens;
     sum.num_dropped = stats.num_dropped;
-    sum.violation_sum = violation(stats.load);
+    sum.violation_sum = max_violation(stats.load);
     sum.logit_square_sum = stats.logit_square_sum;
     sum.aux_loss = stats.aux_loss;
     sum.z_sum = stats.z_sum;

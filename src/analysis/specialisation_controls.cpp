@@ -2,8 +2,8 @@
 #include "analysis/specialisation_controls.hpp"
 
 #include <algorithm>
-#include <cmath>
 
+#include "minimoe/analysis/paired_statistics.hpp"
 #include "minimoe/core/random.hpp"
 
 namespace minimoe {
@@ -52,19 +52,10 @@ double assignment_nmi(Contingency& scratch, std::span<const std::int32_t> expert
   return scratch.normalised_mutual_information();
 }
 
-ControlValues control_values(std::span<const double> values) {
-  ControlValues control;
-  control.num_draws = values.size();
-  if (values.empty()) return control;
-  const auto count = static_cast<double>(values.size());
-  double sum = 0;
-  for (const double value : values) sum += value;
-  control.mean = sum / count;
-  control.max = *std::max_element(values.begin(), values.end());
-  double squares = 0;
-  for (const double value : values) squares += (value - control.mean) * (value - control.mean);
-  control.std = values.size() > 1 ? std::sqrt(squares / (count - 1)) : 0;
-  return control;
+ControlValues control_values(const std::vector<double>& values) {
+  if (values.empty()) return {};
+  const Spread spread = spread_of(values);
+  return {values.size(), spread.mean, spread.std, spread.max};
 }
 
 std::vector<double> shuffled_label_nmi(const RoutedTokens& tokens, const SpecialisationOptions& options,

@@ -12,8 +12,8 @@ namespace minimoe {
 double assignment_nmi(Contingency& scratch, std::span<const std::int32_t> experts, std::size_t top_k,
                       std::span<const std::uint8_t> classes);
 
-/// Of `values`, which must not be empty.
-ControlValues control_values(std::span<const double> values);
+/// All 0 without values.
+ControlValues control_values(const std::vector<double>& values);
 
 /// Each gives the NMI of every draw. @throws Error(kCancelled) between draws.
 std::vector<double> shuffled_label_nmi(const RoutedTokens& tokens, const SpecialisationOptions& options,

@@ -13,10 +13,14 @@ void write_group(JsonWriter& out, const GroupShares& group, bool is_class) {
   out.end('}');
 }
 
-void write_control(JsonWriter& out, const char* name, const ControlValues& control, const double* p_value = nullptr) {
+void write_control(JsonWriter& out, const char* name, const ControlValues& control,
+                   const LayerSpecialisation* tested = nullptr) {
   out.begin(name, '{').member("mean", control.mean).member("std", control.std).member("max", control.max);
   out.member("draws", control.num_draws);
-  if (p_value) out.member("p_value", *p_value);
+  if (tested) {
+    out.member("p_value", tested->p_value).member("least_p_value", tested->least_p_value());
+    out.member("decidable", tested->is_decidable());
+  }
   out.end('}');
 }
 
@@ -31,7 +35,7 @@ void write_layer(JsonWriter& out, const LayerSpecialisation& layer) {
   out.end(']').begin("nmi", '{').member("value", layer.nmi).member("low", layer.nmi_low);
   out.member("high", layer.nmi_high).member("ceiling", layer.nmi_ceiling).end('}');
   out.begin("controls", '{');
-  write_control(out, "shuffled_labels", layer.shuffled_labels, &layer.p_value);
+  write_control(out, "shuffled_labels", layer.shuffled_labels, &layer);
   write_control(out, "random_table", layer.random_table);
   write_control(out, "random_router", layer.random_router);
   write_control(out, "within_word_shuffle", layer.within_word_shuffle);

@@ -6,7 +6,6 @@
 namespace minimoe {
 namespace {
 
-constexpr double kSignificance = 0.01;
 constexpr double kLeastNmi = 0.01;        // many tokens make a harmless association significant
 constexpr double kLittleExplained = 0.1;  // of the choice
 constexpr double kMuchExplained = 0.5;
@@ -16,8 +15,9 @@ constexpr double kClassToldByWord = 0.02;  // of the class's entropy
 
 double upper(const ControlValues& control) { return control.mean + 2 * control.std; }
 
-bool significant(const LayerSpecialisation& layer) {
-  return layer.p_value <= kSignificance && layer.nmi_low > layer.shuffled_labels.max && layer.nmi >= kLeastNmi;
+// What beside the p-value makes an association.
+bool stands_out(const LayerSpecialisation& layer) {
+  return layer.nmi_low > layer.shuffled_labels.max && layer.nmi >= kLeastNmi;
 }
 
 bool above_routers(const LayerSpecialisation& layer) {
@@ -33,12 +33,18 @@ bool sorted_words(const LayerSpecialisation& layer) {
   return layer.class_given_word < kClassToldByWord && layer.nmi_low > upper(layer.random_table);
 }
 
-Conclusion conclude(const LayerSpecialisation& layer) {
-  const bool associated = significant(layer);
+Conclusion conclude(const LayerSpecialisation& layer, bool associated) {
   if (!associated && layer.word_explains < kLittleExplained) return Conclusion::kNone;
   if (associated && above_routers(layer) && (beyond_word(layer) || sorted_words(layer))) return Conclusion::kClass;
   if (layer.word_explains >= kMuchExplained) return Conclusion::kWordForm;
   return above_routers(layer) ? Conclusion::kWordForm : Conclusion::kRandomLike;
+}
+
+// Too few permutations leave open what hangs on their p-value, and only that.
+Conclusion conclude(const LayerSpecialisation& layer) {
+  const Conclusion found = conclude(layer, stands_out(layer) && layer.p_value <= kSignificance);
+  if (layer.is_decidable() || conclude(layer, stands_out(layer)) == found) return found;
+  return Conclusion::kUndecided;
 }
 
 std::string routers_text(const LayerSpecialisation& layer) {
@@ -75,6 +81,11 @@ std::string sentence(const LayerSpecialisation& layer, const std::string& group)
       if (layer.top_k == layer.num_experts) return "every token uses every expert, so there is nothing to divide.";
       return concat("no division by ", group, " or word form shows: ", nmi, ", ", shuffled, "; word form explains ",
                     percent_text(layer.word_explains), " of the choice.");
+    case Conclusion::kUndecided:
+      return concat("whether experts divide by ", group, " is left open: ", layer.shuffled_labels.num_draws,
+                    " permutations cannot give a p below ", fixed_text(layer.least_p_value(), 4), ", and ",
+                    kSignificance, " is asked for (num_permutations 99 or more); ", nmi, ", ", shuffled, "; ", word,
+                    " beyond it.");
   }
   return "";
 }
@@ -89,6 +100,8 @@ const char* conclusion_name(Conclusion conclusion) {
       return "word-form";
     case Conclusion::kRandomLike:
       return "random-like";
+    case Conclusion::kUndecided:
+      return "undecided";
     case Conclusion::kNone:
       break;
   }

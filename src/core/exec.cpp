@@ -5,10 +5,8 @@
 #include <thread>
 
 #include "core/exec_impl.hpp"
+#include "core/process.hpp"
 
-#if defined(__unix__) || defined(__APPLE__)
-#include <unistd.h>
-#endif
 #if defined(__linux__)
 #include <sched.h>
 #endif
@@ -25,14 +23,6 @@ int available_cores() {
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
 #endif
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-}
-
-long process_id() {
-#if defined(__unix__) || defined(__APPLE__)
-  return static_cast<long>(getpid());
-#else
-  return 1;
-#endif
 }
 
 int resolve_num_threads(const ExecOptions& options) {
@@ -68,6 +58,13 @@ const KernelTables& tables_of(InstructionSet set) {
   (void)set;
 #endif
   return kernel_tables_scalar();
+}
+
+const GemmKernels<float>& bf16_kernels_of(InstructionSet set) {
+#if defined(__x86_64__) || defined(_M_X64)
+  if (set == InstructionSet::kAvx512 && __builtin_cpu_supports("avx512bf16")) return gemm_kernels_avx512_bf16();
+#endif
+  return tables_of(set).bf16;
 }
 
 // Which context runs on this thread, and as which of its workers; contexts nest.
@@ -141,6 +138,7 @@ Exec::Impl::Impl(const ExecOptions& options)
       instruction_set(resolve_instruction_set(options.instruction_set)),
       matmul_backend(options.matmul_backend),
       tables(&tables_of(instruction_set)),
+      bf16(&bf16_kernels_of(instruction_set)),
       resource(options.resource ? options.resource : std::pmr::get_default_resource()),
       scratch_bytes(memory_bytes(options)) {
 #if !defined(MINIMOE_WITH_BLAS)
@@ -150,6 +148,7 @@ Exec::Impl::Impl(const ExecOptions& options)
   }
 #endif
   if (tables->f32.gemm.packed_a_size * sizeof(float) > kCopiedBytes ||
+      bf16->packed_a_size * sizeof(float) > kCopiedBytes ||
       tables->f64.gemm.packed_a_size * sizeof(double) > kCopiedBytes) {
     throw Error(ErrorCode::kInternal, "exec: the scratch of a worker is too small for this instruction set");
   }
@@ -158,12 +157,12 @@ Exec::Impl::Impl(const ExecOptions& options)
 
 Exec::Impl::~Impl() {
   // In a forked child the threads of the parent do not exist: their objects can only be left alone.
-  if (threads_process == process_id()) delete threads;
+  if (threads_process == process_generation()) delete threads;
   if (scratch) resource->deallocate(scratch, scratch_bytes, kAlignment);
 }
 
 ThreadPool& Exec::Impl::pool() {
-  const long process = process_id();
+  const std::uint64_t process = process_generation();
   if (threads_process != process) {
     threads = new ThreadPool(num_threads, num_threads <= available_cores());
     threads_process = process;
@@ -178,6 +177,14 @@ int Exec::resolved_num_threads(const ExecOptions& options) { return resolve_num_
 int Exec::num_threads() const { return impl_->num_threads; }
 InstructionSet Exec::instruction_set() const { return impl_->instruction_set; }
 MatmulBackend Exec::matmul_backend() const { return impl_->matmul_backend; }
+Precision Exec::precision() const { return impl_->precision; }
+bool Exec::multiplies_bfloat16() const { return impl_->bf16 != &impl_->tables->bf16; }
+void Exec::set_precision(Precision precision) {
+  if (precision == Precision::kBfloat16 && impl_->matmul_backend != MatmulBackend::kNative) {
+    throw Error(ErrorCode::kUnsupported, "exec: bfloat16 products need the native matmul backend");
+  }
+  impl_->precision = precision;
+}
 
 template <>
 const Kernels<float>& Exec::kernels<float>() const {

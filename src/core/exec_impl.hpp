@@ -2,6 +2,8 @@
 // What an Exec owns; for the parts of the library that need the packing scratch.
 #pragma once
 
+#include <cstdint>
+
 #include "core/simd/kernels.hpp"
 #include "core/thread_pool.hpp"
 #include "minimoe/core/exec.hpp"
@@ -13,6 +15,10 @@ struct Exec::Impl {
   ~Impl();
 
   ThreadPool& pool();
+
+  /// The kernels of matmul in the present precision.
+  template <class T>
+  const GemmKernels<T>& gemm() const;
 
   /// kPackedBytes for packed B, shared by all threads.
   std::byte* packed_b() const { return scratch; }
@@ -27,12 +33,23 @@ struct Exec::Impl {
   int num_threads;
   InstructionSet instruction_set;
   MatmulBackend matmul_backend;
+  Precision precision = Precision::kFloat32;
   const KernelTables* tables;
+  const GemmKernels<float>* bf16;
   MemoryResource* resource;
   std::byte* scratch = nullptr;
   std::size_t scratch_bytes = 0;
   ThreadPool* threads = nullptr;
-  long threads_process = 0;  ///< the process that started them: after fork() a child has none of them
+  std::uint64_t threads_process = 0;  ///< the process_generation() that started them; 0: none did
 };
+
+template <>
+inline const GemmKernels<float>& Exec::Impl::gemm<float>() const {
+  return precision == Precision::kBfloat16 ? *bf16 : tables->f32.gemm;
+}
+template <>
+inline const GemmKernels<double>& Exec::Impl::gemm<double>() const {
+  return tables->f64.gemm;
+}
 
 }  // namespace minimoe

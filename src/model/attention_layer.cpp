@@ -3,9 +3,19 @@
 
 #include <algorithm>
 
+#include "minimoe/core/profile.hpp"
 #include "minimoe/ops/linear.hpp"
 
 namespace minimoe {
+namespace {
+
+// Two products of [queries, head_dim] and [head_dim, keys] a head; of the keys that are not kept from before, half are
+// masked.
+double attention_flops(const AttentionShape& shape, std::size_t num_kept = 0) {
+  return product_flops(shape.num_tokens(), 2 * num_kept + shape.seq_len + 1, shape.width());
+}
+
+}  // namespace
 
 template <class T>
 void AttentionCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_t max_tokens) {
@@ -74,13 +84,15 @@ AttentionShape Attention<T>::shape(std::size_t num_tokens, std::size_t seq_len) 
 
 template <class T>
 void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
-                           AttentionCache<T>& cache, AttentionScratch<T>& scratch) const {
-  const std::size_t num_tokens = x.shape(0);
+                           AttentionCache<T>& cache, AttentionScratch<T>& scratch, const Past<T>* past) const {
+  const std::size_t num_tokens = x.shape(0), width = x.shape(1);
   const View<T, 2> qkv_TM = cache.qkv_TM.rows(0, num_tokens);
   const View<T, 2> attended_TD = cache.attended_TD.rows(0, num_tokens);
+  ProfileScope scope(exec, Pass::kForward, Operation::kQkv, product_flops(num_tokens, qkv_TM.shape(1), width));
   if (q_norm_) {
     const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
     linear_forward<T>(exec, projected_TM, x, qkv_weight_.value, qkv_bias_.value);
+    scope.next(Operation::kRope);
     // One column of qk_rstd a head: queries first, then keys. The values pass unchanged.
     std::copy_n(projected_TM.data(), projected_TM.size(), qkv_TM.data());
     const View<T, 2> rstd_TN = cache.qk_rstd_TN.rows(0, num_tokens);
@@ -92,24 +104,39 @@ void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq
   } else {
     linear_forward<T>(exec, qkv_TM, x, qkv_weight_.value, qkv_bias_.value);
   }
-  if (rope.cos) rope_forward<T>(exec, qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
-  causal_attention_forward<T>(exec, attended_TD, cache.lse_TH.rows(0, num_tokens), qkv_TM, shape(num_tokens, seq_len),
-                              scratch.worker_scratch);
+  if (rope.cos) {
+    scope.next(Operation::kRope);
+    rope_forward<T>(exec, qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
+  }
+  scope.next(Operation::kAttention, attention_flops(shape(num_tokens, seq_len), past ? past->length : 0));
+  if (past) store_keys_and_values<T>(past->kept, qkv_TM, shape(num_tokens, seq_len), past->length);
+  if (past && past->length > 0) {
+    cached_attention_forward<T>(exec, attended_TD, qkv_TM, past->kept, shape(num_tokens, seq_len), past->length,
+                                scratch.worker_scratch);
+  } else {
+    causal_attention_forward<T>(exec, attended_TD, cache.lse_TH.rows(0, num_tokens), qkv_TM, shape(num_tokens, seq_len),
+                                scratch.worker_scratch);
+  }
+  scope.next(Operation::kProj, product_flops(num_tokens, width, width));
   linear_forward<T>(exec, y, attended_TD, proj_weight_.value, proj_bias_.value);
 }
 
 template <class T>
 void Attention<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, std::size_t seq_len,
                             const RopeTables<T>& rope, AttentionCache<T>& cache, AttentionScratch<T>& scratch) {
-  const std::size_t num_tokens = x.shape(0);
+  const std::size_t num_tokens = x.shape(0), width = x.shape(1);
   const View<T, 2> qkv_TM = cache.qkv_TM.rows(0, num_tokens);
   const View<T, 2> attended_TD = cache.attended_TD.rows(0, num_tokens);
   const View<T, 2> d_qkv_TM = scratch.d_qkv_TM.rows(0, num_tokens);
   const View<T, 2> d_attended_TD = scratch.d_attended_TD.rows(0, num_tokens);
+  ProfileScope scope(exec, Pass::kBackward, Operation::kProj, 2 * product_flops(num_tokens, width, width));
   linear_backward<T>(exec, d_attended_TD, proj_weight_.gradient, proj_bias_.gradient, d_y, attended_TD,
                      proj_weight_.value);
+  // Five products where forward has two: the scores are computed again.
+  scope.next(Operation::kAttention, 2.5 * attention_flops(shape(num_tokens, seq_len)));
   causal_attention_backward<T>(exec, d_qkv_TM, d_attended_TD, attended_TD, cache.lse_TH.rows(0, num_tokens), qkv_TM,
                                shape(num_tokens, seq_len), scratch.worker_scratch);
+  if (rope.cos || q_norm_) scope.next(Operation::kRope);
   if (rope.cos) rope_backward<T>(exec, d_qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
   if (q_norm_) {
     const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
@@ -121,6 +148,7 @@ void Attention<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x
     head_rms_norm_backward<T>(exec, d_qkv_TM, k_norm_.gradient, d_qkv_TM, projected_TM, k_norm_.value, k_rstd_TG,
                               num_heads_, num_kv_heads_);
   }
+  scope.next(Operation::kQkv, 2 * product_flops(num_tokens, qkv_TM.shape(1), width));
   linear_backward<T>(exec, d_x, qkv_weight_.gradient, qkv_bias_.gradient, d_qkv_TM, x, qkv_weight_.value);
 }
 

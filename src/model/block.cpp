@@ -56,14 +56,15 @@ void Block<T>::collect_parameters(const std::string& prefix, ParameterList<T>& l
 
 template <class T>
 void Block<T>::forward(Exec& exec, In<T, 2> x, const RoutingContext& context, const RopeTables<T>& rope,
-                       BlockCache<T>& cache, BlockScratch<T>& scratch, RoutingStats* stats) const {
+                       BlockCache<T>& cache, BlockScratch<T>& scratch, RoutingStats* stats, const Past<T>* past) const {
   const std::size_t num_tokens = x.shape(0);
   const auto rows = [num_tokens](auto view) { return view.rows(0, num_tokens); };
   const View<T, 2> branch_TD = rows(scratch.branch_TD), mid_TD = rows(cache.mid_TD), out_TD = rows(cache.out_TD);
   const auto mean = [num_tokens](View<T, 1> view) { return view.rows(0, num_tokens); };
 
   norm1_.forward(exec, rows(cache.norm1_TD), mean(cache.norm1_mean_T), mean(cache.norm1_rstd_T), x);
-  attention_.forward(exec, branch_TD, rows(cache.norm1_TD), context.seq_len, rope, cache.attention, scratch.attention);
+  attention_.forward(exec, branch_TD, rows(cache.norm1_TD), context.seq_len, rope, cache.attention, scratch.attention,
+                     past);
   residual_forward<T>(exec, mid_TD.flat(), x.flat(), branch_TD.flat());
   norm2_.forward(exec, rows(cache.norm2_TD), mean(cache.norm2_mean_T), mean(cache.norm2_rstd_T), mid_TD);
   if (moe_) {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/model/minigpt.hpp"
 
+#include <algorithm>
+#include <utility>
+
+#include "minimoe/core/profile.hpp"
 #include "minimoe/ops/embedding.hpp"
 #include "minimoe/ops/linear.hpp"
 
@@ -32,6 +36,31 @@ void ModelCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_t ma
     d_y_TD = arena.take<T, 2>({max_tokens, config.d_model});
   }
   routing.resize(config.moe_layers.size());
+}
+
+template <class T>
+void NextCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_t capacity, std::size_t max_tokens,
+                        int num_threads) {
+  x_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  final_norm_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  final_mean_T = arena.take<T, 1>({max_tokens});
+  final_rstd_T = arena.take<T, 1>({max_tokens});
+  scratch.branch_TD = arena.take<T, 2>({max_tokens, config.d_model});
+  // Of the tokens of a call when they are the first, else of a query with all the keys.
+  const AttentionShape shape{1, max_tokens, config.num_heads, config.kv_heads(), config.head_dim()};
+  const std::size_t first = attention_scratch_size(shape), later = cached_attention_scratch_size(shape, capacity);
+  scratch.attention.worker_scratch = arena.take<T, 2>({static_cast<std::size_t>(num_threads), std::max(first, later)});
+  // No two blocks are at work together.
+  const std::size_t mark = arena.mark();
+  bool planned[2] = {};
+  for (std::size_t layer = 0; layer < config.num_layers; ++layer) {
+    const bool is_moe = config.is_moe_layer(layer);
+    if (std::exchange(planned[is_moe], true)) continue;
+    arena.release(mark);
+    BlockCache<T>& block = is_moe ? moe : dense;
+    block.plan(arena, config, layer, max_tokens);
+    block.out_TD = x_TD;
+  }
 }
 
 template <class T>
@@ -99,25 +128,68 @@ void MiniGPT<T>::forward(Exec& exec, const TokenBatch& batch, bool training, Mod
   const RoutingContext context{batch.valid, batch.seq_len, training, batch.dropless};
 
   View<T, 2> x_TD = cache.embedded_TD.rows(0, num_tokens);
-  token_embedding_forward<T>(exec, x_TD, batch.tokens, token_embedding_.value);
-  if (position_embedding_) position_embedding_forward_add<T>(exec, x_TD, position_embedding_.value, batch.seq_len);
+  {
+    const ProfileScope scope(exec, Pass::kForward, Operation::kEmbedding);
+    token_embedding_forward<T>(exec, x_TD, batch.tokens, token_embedding_.value);
+    if (position_embedding_) position_embedding_forward_add<T>(exec, x_TD, position_embedding_.value, batch.seq_len);
+  }
   std::size_t moe_index = 0;
   for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
     RoutingStats* stats = config_.is_moe_layer(layer) ? &cache.routing[moe_index++] : nullptr;
     blocks_[layer].forward(exec, x_TD, context, rope(), cache.blocks[layer], cache.scratch, stats);
     x_TD = cache.blocks[layer].out_TD.rows(0, num_tokens);
   }
-  const View<T, 2> normed_TD = cache.final_norm_TD.rows(0, num_tokens);
-  final_norm_.forward(exec, normed_TD, cache.final_mean_T.rows(0, num_tokens), cache.final_rstd_T.rows(0, num_tokens),
-                      x_TD);
-  linear_forward<T>(exec, cache.logits_TV.rows(0, num_tokens), normed_TD, head_ ? head_.value : token_embedding_.value,
-                    {});
+  head(exec, cache.logits_TV.rows(0, num_tokens), cache.final_norm_TD.rows(0, num_tokens),
+       cache.final_mean_T.rows(0, num_tokens), cache.final_rstd_T.rows(0, num_tokens), x_TD);
+}
+
+template <class T>
+void MiniGPT<T>::head(Exec& exec, View<T, 2> logits, View<T, 2> normed, View<T, 1> mean, View<T, 1> rstd,
+                      In<T, 2> x) const {
+  final_norm_.forward(exec, normed, mean, rstd, x);
+  const ProfileScope scope(exec, Pass::kForward, Operation::kHead,
+                           product_flops(x.shape(0), config_.vocab_size, config_.d_model));
+  linear_forward<T>(exec, logits, normed, head_ ? head_.value : token_embedding_.value, {});
+}
+
+template <class T>
+void MiniGPT<T>::forward_next(Exec& exec, View<const std::int32_t, 1> tokens, std::deque<Past<T>>& past,
+                              NextCache<T>& cache, View<T, 2> logits) const {
+  const std::size_t n = tokens.size(), first = past.empty() ? 0 : past.front().length, m = logits.shape(0);
+  require(past.size() == blocks_.size(), "minigpt.forward_next: past has ", past.size(), " blocks, the model ",
+          blocks_.size());
+  require(n >= 1 && first + n <= config_.max_seq_len, "minigpt.forward_next: ", n, " tokens after ", first,
+          ", allowed 1..", config_.max_seq_len, " (max_seq_len) together");
+  require(n <= cache.x_TD.shape(0), "minigpt.forward_next: ", n, " tokens, but the cache was planned for ",
+          cache.x_TD.shape(0));
+  require(m <= n, "minigpt.forward_next: logits of ", m, " tokens, but ", n, " came");
+  check_shape("minigpt.forward_next", "logits", logits, {m, config_.vocab_size});
+  const View<T, 2> x_TD = cache.x_TD.rows(0, n);
+  {
+    const ProfileScope scope(exec, Pass::kForward, Operation::kEmbedding);
+    token_embedding_forward<T>(exec, x_TD, tokens, token_embedding_.value);
+    if (position_embedding_) {
+      position_embedding_forward_add<T>(exec, x_TD, position_embedding_.value.rows(first, first + n), n);
+    }
+  }
+  RopeTables<T> angles;
+  if (rope_cos_) angles = {rope_cos_.value.rows(first, first + n), rope_sin_.value.rows(first, first + n)};
+  const RoutingContext context{{}, n, false, false};
+  for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+    blocks_[layer].forward(exec, x_TD, context, angles, config_.is_moe_layer(layer) ? cache.moe : cache.dense,
+                           cache.scratch, &cache.routing, &past[layer]);
+  }
+  for (Past<T>& p : past) p.length += n;
+  if (m == 0) return;
+  head(exec, logits, cache.final_norm_TD.rows(0, m), cache.final_mean_T.rows(0, m), cache.final_rstd_T.rows(0, m),
+       x_TD.rows(n - m, n));
 }
 
 template <class T>
 CrossEntropySum MiniGPT<T>::loss(Exec& exec, View<const std::int32_t, 1> targets, ModelCache<T>& cache) const {
   require(targets.size() <= cache.logits_TV.shape(0), "minigpt.loss: ", targets.size(),
           " targets, but the cache was planned for ", cache.logits_TV.shape(0));
+  const ProfileScope scope(exec, Pass::kForward, Operation::kCrossEntropy);
   return cross_entropy_forward<T>(exec, cache.lse_T.rows(0, targets.size()), cache.logits_TV.rows(0, targets.size()),
                                   targets);
 }
@@ -137,11 +209,15 @@ void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::i
 
   const View<T, 2> d_logits_TV = cache.logits_TV.rows(0, num_tokens);
   const View<T, 2> d_x_TD = cache.d_x_TD.rows(0, num_tokens), d_branch_TD = cache.d_y_TD.rows(0, num_tokens);
-  cross_entropy_backward<T>(exec, d_logits_TV, d_logits_TV, cache.lse_T.rows(0, num_tokens), targets,
-                            scale.cross_entropy);
-  Parameter<T, 2>& head = head_ ? head_ : token_embedding_;
-  linear_backward<T>(exec, d_branch_TD, head.gradient, {}, d_logits_TV, cache.final_norm_TD.rows(0, num_tokens),
-                     head.value);
+  {
+    ProfileScope scope(exec, Pass::kBackward, Operation::kCrossEntropy);
+    cross_entropy_backward<T>(exec, d_logits_TV, d_logits_TV, cache.lse_T.rows(0, num_tokens), targets,
+                              scale.cross_entropy);
+    scope.next(Operation::kHead, 2 * product_flops(num_tokens, config_.vocab_size, config_.d_model));
+    Parameter<T, 2>& head = head_ ? head_ : token_embedding_;
+    linear_backward<T>(exec, d_branch_TD, head.gradient, {}, d_logits_TV, cache.final_norm_TD.rows(0, num_tokens),
+                       head.value);
+  }
   final_norm_.backward(exec, d_x_TD, d_branch_TD, block_input(blocks_.size()), cache.final_mean_T.rows(0, num_tokens),
                        cache.final_rstd_T.rows(0, num_tokens));
   std::size_t moe_index = num_moe_layers();
@@ -154,12 +230,15 @@ void MiniGPT<T>::backward(Exec& exec, const TokenBatch& batch, View<const std::i
     blocks_[layer].backward(exec, d_x_TD, block_input(layer), context, rope(), cache.blocks[layer], cache.scratch,
                             d_branch_TD, balance);
   }
+  const ProfileScope scope(exec, Pass::kBackward, Operation::kEmbedding);
   if (position_embedding_) {
     position_embedding_backward<T>(exec, position_embedding_.gradient, d_x_TD, batch.seq_len);
   }
   token_embedding_backward<T>(exec, token_embedding_.gradient, d_x_TD, batch.tokens);
 }
 
+template struct NextCache<float>;
+template struct NextCache<double>;
 template struct ModelCache<float>;
 template struct ModelCache<double>;
 template class MiniGPT<float>;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/model/norm_layer.hpp"
 
+#include "minimoe/core/profile.hpp"
+
 namespace minimoe {
 
 template <class T>
@@ -19,6 +21,7 @@ void Norm<T>::collect_parameters(const std::string& prefix, ParameterList<T>& li
 
 template <class T>
 void Norm<T>::forward(Exec& exec, View<T, 2> y, View<T, 1> mean, View<T, 1> rstd, In<T, 2> x) const {
+  const ProfileScope scope(exec, Pass::kForward, Operation::kNorm);
   if (kind_ == NormKind::kLayerNorm) {
     layer_norm_forward<T>(exec, y, mean, rstd, x, weight_.value, bias_.value, eps_);
   } else {
@@ -28,6 +31,7 @@ void Norm<T>::forward(Exec& exec, View<T, 2> y, View<T, 1> mean, View<T, 1> rstd
 
 template <class T>
 void Norm<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, In<T, 1> mean, In<T, 1> rstd) {
+  const ProfileScope scope(exec, Pass::kBackward, Operation::kNorm);
   if (kind_ == NormKind::kLayerNorm) {
     layer_norm_backward<T>(exec, d_x, weight_.gradient, bias_.gradient, d_y, x, weight_.value, mean, rstd);
   } else {

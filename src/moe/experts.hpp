@@ -26,11 +26,14 @@ template <class T>
 void experts_forward(Exec& exec, View<T, 2> y_RD, const FeedForwardCache<T>& cache, In<T, 2> x_RD,
                      View<const std::int64_t, 1> expert_begin, const ExpertWeights<T>& weights, Gelu gelu);
 
-/// d_x_RD overwritten (it may be the buffer of forward's y_RD), gradients accumulate, those of an expert without rows
+/// Of all products of experts_forward over `num_rows` rows.
+double experts_flops(const FeedForwardConfig& config, std::size_t num_rows);
+
+/// d_x_RD overwritten (it may be the buffer of x_RD), gradients accumulate, those of an expert without rows
 /// stay as they are. Consumes the cache.
 template <class T>
 void experts_backward(Exec& exec, View<T, 2> d_x_RD, const ExpertGradients<T>& gradients, In<T, 2> d_y_RD,
                       In<T, 2> x_RD, const FeedForwardCache<T>& cache, View<const std::int64_t, 1> expert_begin,
-                      const ExpertWeights<T>& weights, Gelu gelu);
+                      const ExpertWeights<T>& weights);
 
 }  // namespace minimoe

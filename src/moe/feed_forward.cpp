@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/moe/feed_forward.hpp"
 
+#include "minimoe/core/profile.hpp"
 #include "moe/experts.hpp"
 
 namespace minimoe {
@@ -75,6 +76,7 @@ void FeedForward<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, FeedForwardCa
   check_call<T>("feed_forward.forward", "x", x, config_, cache);
   check_shape("feed_forward.forward", "y", y, x.shape());
   const std::int64_t begin[2] = {0, static_cast<std::int64_t>(x.shape(0))};
+  const ProfileScope scope(exec, Pass::kForward, Operation::kFeedForward, experts_flops(config_, x.shape(0)));
   experts_forward(exec, y, cache, x, {begin, {2}}, weights(), config_.gelu);
 }
 
@@ -87,7 +89,8 @@ void FeedForward<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2>
   const ExpertGradients<T> gradients{stack_of_one(w_gate_proj_.gradient), stack_of_one(w_up_proj_.gradient),
                                      stack_of_one(w_down_proj_.gradient), stack_of_one(b_up_proj_.gradient),
                                      stack_of_one(b_down_proj_.gradient)};
-  experts_backward(exec, d_x, gradients, d_y, x, cache, {begin, {2}}, weights(), config_.gelu);
+  const ProfileScope scope(exec, Pass::kBackward, Operation::kFeedForward, 2 * experts_flops(config_, x.shape(0)));
+  experts_backward(exec, d_x, gradients, d_y, x, cache, {begin, {2}}, weights());
 }
 
 template struct FeedForwardCache<float>;

@@ -33,13 +33,23 @@ LoadStatistics load_statistics(const std::vector<std::int64_t>& load, std::size_
     s.num_hot += c > 1.25 * mean;
   }
   const double largest = *std::max_element(masses.begin(), masses.end());
-  s.max_violation = largest / mean - 1;
+  s.max_violation = max_violation(load);
   const double even = 1 / num_experts, most = 1 / static_cast<double>(top_k);
   s.max_share = top_k < load.size() ? (largest / total - even) / (most - even) : 0;
   s.share_stddev = std::sqrt(square_sum / num_experts) / total;
   s.effective_experts = effective_count(masses);
   s.load_entropy = load.size() > 1 ? std::log(s.effective_experts) / std::log(num_experts) : 1;
   return s;
+}
+
+double max_violation(const std::vector<std::int64_t>& load) {
+  std::int64_t sum = 0, largest = 0;
+  for (const std::int64_t count : load) {
+    sum += count;
+    largest = std::max(largest, count);
+  }
+  if (sum == 0) return 0;
+  return static_cast<double>(largest) * static_cast<double>(load.size()) / static_cast<double>(sum) - 1;
 }
 
 double effective_count(const std::vector<double>& masses) {

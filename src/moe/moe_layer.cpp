@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "minimoe/core/profile.hpp"
 #include "moe/balance_scope.hpp"
 #include "moe/dispatch.hpp"
 #include "moe/experts.hpp"
@@ -42,12 +43,12 @@ void count_routing(RoutingStats& stats, const MoECache<T>& cache) {
     const std::int32_t t = cache.token_N.data()[n];
     const T* logits = cache.router_logits_TE.row(t);
     const T* probs = cache.router_probs_TE.row(t);
-    double square_sum = 0;
+    for (std::size_t e = 0; e < num_experts; ++e) prob_sum[e] += static_cast<double>(probs[e]);
+    double squares[4] = {};  // fixed lanes, which need not wait for each other
     for (std::size_t e = 0; e < num_experts; ++e) {
-      prob_sum[e] += static_cast<double>(probs[e]);
-      square_sum += static_cast<double>(logits[e]) * static_cast<double>(logits[e]);
+      squares[e % 4] += static_cast<double>(logits[e]) * static_cast<double>(logits[e]);
     }
-    stats.logit_square_sum += square_sum;
+    stats.logit_square_sum += (squares[0] + squares[1]) + (squares[2] + squares[3]);
     const double lse = cache.lse_T.data()[t];
     stats.z_sum += lse * lse;
     for (std::size_t k = 0; k < top_k; ++k) {
@@ -89,10 +90,10 @@ void MoECache<T>::plan(Arena& arena, const MoEConfig& config, std::size_t max_to
   value_E = arena.take<double>(shape_E);
   x_RD = arena.take<T>(shape_RD);
   y_RD = arena.take<T>(shape_RD);
-  d_y_RD = arena.take<T>(shape_RD);
   experts_R.plan(arena, expert_config(config), max_rows);
   if (config.num_shared_experts > 0) {
     shared.plan(arena, expert_config(config, config.num_shared_experts), max_tokens);
+    d_shared_TD = arena.take<T>(std::array<std::size_t, 2>{max_tokens, config.d_model});
   }
   num_tokens = num_valid = 0;
   holds_forward = false;
@@ -185,6 +186,8 @@ void MoELayer<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, const RoutingCon
   check_shape("moe_layer.forward", "y", y, x.shape());
   const std::size_t num_tokens = x.shape(0);
   cache.holds_forward = false;
+  ProfileScope scope(exec, Pass::kForward, Operation::kRouter,
+                     product_flops(num_tokens, config_.num_experts, config_.d_model));
   select_valid(cache, num_tokens, context.valid);
 
   const View<const std::int32_t, 1> token_N(cache.token_N.data(), {cache.num_valid});
@@ -196,6 +199,7 @@ void MoELayer<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, const RoutingCon
   count_routing(stats, cache);
   stats.aux_loss = aux_loss_forward(cache, stats, config_, context.seq_len);
 
+  scope.next(Operation::kDispatch);
   double factor = context.training ? config_.capacity_factor : config_.eval_capacity_factor;
   if (context.dropless) factor = 0;
   const std::size_t capacity = expert_capacity(factor, cache.num_valid, config_.top_k, config_.num_experts);
@@ -208,7 +212,9 @@ void MoELayer<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, const RoutingCon
   if (has_shared) forward_shared(exec, y, x, cache);
   const auto num_rows = static_cast<std::size_t>(cache.expert_begin(config_.num_experts));
   gather_rows(exec, cache.x_RD, x, {cache.row_token_R.data(), {num_rows}});
+  scope.next(Operation::kExperts, experts_flops(expert_config(config_), num_rows));
   experts_forward(exec, cache.y_RD, cache.experts_R, cache.x_RD, cache.expert_begin, expert_weights(), config_.gelu);
+  scope.next(Operation::kDispatch);
   combine_forward(exec, y, cache.y_RD, cache.gate_weights_TK, cache.slot_row_TK, has_shared);
   cache.holds_forward = true;
 }
@@ -219,10 +225,11 @@ void MoELayer<T>::backward_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, 
   const View<const std::int32_t, 1> token_N(cache.token_N.data(), {num_valid});
   In<T, 2> d_y_ND = d_y;
   if (num_valid < cache.num_tokens) {
-    gather_rows(exec, cache.d_y_RD, d_y, token_N);
-    d_y_ND = cache.d_y_RD.rows(0, num_valid);
+    const View<T, 2> spent = cache.x_RD.rows(0, num_valid);
+    gather_rows(exec, spent, d_y, token_N);
+    d_y_ND = spent;
   }
-  const View<T, 2> d_x_ND = cache.y_RD.rows(0, num_valid);
+  const View<T, 2> d_x_ND = cache.d_shared_TD.rows(0, num_valid);
   shared_.front().backward(exec, d_x_ND, d_y_ND, x_ND, cache.shared);
   scatter_rows_add(exec, d_x, d_x_ND, token_N);
 }
@@ -248,14 +255,16 @@ void MoELayer<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x,
   const std::size_t num_tokens = cache.num_tokens, num_valid = cache.num_valid;
   const View<const std::int32_t, 1> token_N(cache.token_N.data(), {num_valid});
 
-  combine_backward(exec, cache.d_y_RD, cache.d_gate_weights_TK, d_y, cache.y_RD, cache.gate_weights_TK,
-                   cache.slot_row_TK);
-  const View<T, 2> d_x_RD = cache.y_RD;  // the outputs are spent
+  ProfileScope scope(exec, Pass::kBackward, Operation::kDispatch);
+  combine_backward(exec, cache.y_RD, cache.d_gate_weights_TK, d_y, cache.gate_weights_TK, cache.slot_row_TK);
+  const View<T, 2> d_y_RD = cache.y_RD, d_x_RD = cache.x_RD;
   const ExpertGradients<T> gradients{w_gate_proj_.gradient, w_up_proj_.gradient, w_down_proj_.gradient,
                                      b_up_proj_.gradient, b_down_proj_.gradient};
-  experts_backward(exec, d_x_RD, gradients, cache.d_y_RD, cache.x_RD, cache.experts_R, cache.expert_begin,
-                   expert_weights(), config_.gelu);
+  scope.next(Operation::kExperts, 2 * experts_flops(expert_config(config_),
+                                                    static_cast<std::size_t>(cache.expert_begin(config_.num_experts))));
+  experts_backward(exec, d_x_RD, gradients, d_y_RD, cache.x_RD, cache.experts_R, cache.expert_begin, expert_weights());
 
+  scope.next(Operation::kRouter, 2 * product_flops(num_tokens, config_.num_experts, config_.d_model));
   const View<T, 2> d_logits_NE = cache.d_logits_NE.rows(0, num_valid);
   aux_loss_backward(d_logits_NE, cache, config_, context.seq_len, balance);
   const double z_count = static_cast<double>(balance.num_tokens > 0 ? balance.num_tokens : std::int64_t(num_valid));
@@ -267,16 +276,15 @@ void MoELayer<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x,
   In<T, 2> x_ND = x;
   View<T, 2> d_x_ND = d_x;
   if (padded) {
-    gather_rows(exec, cache.x_RD, x, token_N);
-    x_ND = cache.x_RD.rows(0, num_valid);
-    d_x_ND = cache.d_y_RD.rows(0, num_valid);
+    const View<T, 2> spent = d_y_RD.rows(0, num_valid);
+    gather_rows(exec, spent, x, token_N);
+    x_ND = spent;
+    d_x_ND = d_x.rows(0, num_valid);
   }
   router_logits_backward(exec, d_x_ND, router_weight_.gradient, router_bias_.gradient, d_logits_NE, x_ND,
                          router_weight_.value);
-  if (padded) {
-    std::fill_n(d_x.data(), d_x.size(), T(0));
-    scatter_rows_add(exec, d_x, d_x_ND, token_N);
-  }
+  if (padded) spread_rows(d_x, token_N);
+  scope.next(Operation::kDispatch);
   gather_slots_backward_add(exec, d_x, d_x_RD, cache.slot_row_TK);
   if (!shared_.empty()) backward_shared_add(exec, d_x, d_y, x_ND, cache);
 }

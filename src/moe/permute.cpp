@@ -72,8 +72,8 @@ void combine_forward(Exec& exec, View<T, 2> y_TD, In<T, 2> rows_RD, In<T, 2> wei
 }
 
 template <class T>
-void combine_backward(Exec& exec, View<T, 2> d_rows_RD, View<T, 2> d_weights_TK, In<T, 2> d_y_TD, In<T, 2> rows_RD,
-                      In<T, 2> weights_TK, View<const std::int32_t, 2> slot_row_TK) {
+void combine_backward(Exec& exec, View<T, 2> rows_RD, View<T, 2> d_weights_TK, In<T, 2> d_y_TD, In<T, 2> weights_TK,
+                      View<const std::int32_t, 2> slot_row_TK) {
   const std::size_t width = d_y_TD.shape(1), top_k = slot_row_TK.shape(1);
   exec.parallel_for(d_y_TD.shape(0), kRowChunk, [&](std::size_t begin, std::size_t end, int) {
     for (std::size_t t = begin; t < end; ++t) {
@@ -83,11 +83,24 @@ void combine_backward(Exec& exec, View<T, 2> d_rows_RD, View<T, 2> d_weights_TK,
         d_weights_TK.row(t)[k] = at < 0 ? T(0) : dot(d_y, rows_RD.row(at), width);
         if (at < 0) continue;
         const T weight = weights_TK.row(t)[k];
-        T* __restrict d_row = d_rows_RD.row(at);
+        T* d_row = rows_RD.row(at);
         for (std::size_t d = 0; d < width; ++d) d_row[d] = weight * d_y[d];
       }
     }
   });
+}
+
+template <class T>
+void spread_rows(View<T, 2> x_TD, View<const std::int32_t, 1> token_N) {
+  const std::size_t width = x_TD.shape(1);
+  std::size_t n = token_N.size();
+  for (std::size_t t = x_TD.shape(0); t-- > 0;) {
+    if (n == 0 || token_N(n - 1) != static_cast<std::int32_t>(t)) {
+      std::fill_n(x_TD.row(t), width, T(0));
+    } else if (--n != t) {
+      std::copy_n(x_TD.row(n), width, x_TD.row(t));
+    }
+  }
 }
 
 template <class T>
@@ -107,12 +120,12 @@ void gather_slots_backward_add(Exec& exec, View<T, 2> d_x_TD, In<T, 2> d_rows_RD
   });
 }
 
-#define MINIMOE_INSTANTIATE(T)                                                                             \
-  template void gather_rows(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                     \
-  template void scatter_rows_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                \
-  template void combine_forward(Exec&, View<T, 2>, In<T, 2>, In<T, 2>, View<const std::int32_t, 2>, bool); \
-  template void combine_backward(Exec&, View<T, 2>, View<T, 2>, In<T, 2>, In<T, 2>, In<T, 2>,              \
-                                 View<const std::int32_t, 2>);                                             \
+#define MINIMOE_INSTANTIATE(T)                                                                                    \
+  template void gather_rows(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                            \
+  template void scatter_rows_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 1>);                       \
+  template void combine_forward(Exec&, View<T, 2>, In<T, 2>, In<T, 2>, View<const std::int32_t, 2>, bool);        \
+  template void combine_backward(Exec&, View<T, 2>, View<T, 2>, In<T, 2>, In<T, 2>, View<const std::int32_t, 2>); \
+  template void spread_rows(View<T, 2>, View<const std::int32_t, 1>);                                             \
   template void gather_slots_backward_add(Exec&, View<T, 2>, In<T, 2>, View<const std::int32_t, 2>);
 MINIMOE_INSTANTIATE(float)
 MINIMOE_INSTANTIATE(double)

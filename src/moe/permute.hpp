@@ -20,10 +20,15 @@ template <class T>
 void combine_forward(Exec& exec, View<T, 2> y_TD, In<T, 2> rows_RD, In<T, 2> weights_TK,
                      View<const std::int32_t, 2> slot_row_TK, bool add);
 
-/// d_weights[t, k] = d_y[t] . rows[row]; d_rows[row] = weights[t, k] * d_y[t]; a slot without a row gets d_weights 0.
+/// d_weights[t, k] = d_y[t] . rows[row], 0 for a slot without a row; the row becomes its gradient,
+/// weights[t, k] * d_y[t].
 template <class T>
-void combine_backward(Exec& exec, View<T, 2> d_rows_RD, View<T, 2> d_weights_TK, In<T, 2> d_y_TD, In<T, 2> rows_RD,
-                      In<T, 2> weights_TK, View<const std::int32_t, 2> slot_row_TK);
+void combine_backward(Exec& exec, View<T, 2> rows_RD, View<T, 2> d_weights_TK, In<T, 2> d_y_TD, In<T, 2> weights_TK,
+                      View<const std::int32_t, 2> slot_row_TK);
+
+/// Row n becomes row token_N[n], for all n; the other rows become 0. token_N ascends.
+template <class T>
+void spread_rows(View<T, 2> x_TD, View<const std::int32_t, 1> token_N);
 
 /// d_x_TD[t] += sum_k d_rows_RD[slot_row_TK[t, k]]: the way back through gather_rows of every kept slot.
 template <class T>

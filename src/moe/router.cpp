@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "core/simd/kernels.hpp"
 #include "minimoe/ops/linear.hpp"
 
 namespace minimoe {
@@ -27,18 +28,16 @@ void fill_invalid_rows(View<Value, 2> out, std::size_t num_tokens, View<const st
 
 /// probs = softmax(logits); returns logsumexp(logits).
 template <class T>
-double softmax_row(T* probs, const T* logits, std::size_t num_experts) {
-  const T largest = *std::max_element(logits, logits + num_experts);
-  T sum = 0;
-  for (std::size_t e = 0; e < num_experts; ++e) sum += probs[e] = std::exp(logits[e] - largest);
-  for (std::size_t e = 0; e < num_experts; ++e) probs[e] /= sum;
+double softmax_row(const Kernels<T>& kernels, T* probs, const T* logits, std::size_t num_experts) {
+  T largest, sum;
+  kernels.softmax_rows(probs, &largest, &sum, logits, 1, num_experts);
   return static_cast<double>(largest) + std::log(static_cast<double>(sum));
 }
 
 /// scores = sigmoid(logits), probs = scores / sum; returns logsumexp(logits).
 template <class T>
-double sigmoid_row(T* probs, T* scores, const T* logits, std::size_t num_experts) {
-  const double lse = softmax_row(probs, logits, num_experts);
+double sigmoid_row(const Kernels<T>& kernels, T* probs, T* scores, const T* logits, std::size_t num_experts) {
+  const double lse = softmax_row(kernels, probs, logits, num_experts);
   T sum = 0;
   for (std::size_t e = 0; e < num_experts; ++e) {
     const T tail = std::exp(-std::abs(logits[e]));
@@ -152,6 +151,7 @@ template <class T>
 void router_logits_forward(Exec& exec, View<T, 2> logits_TE, In<T, 2> x_TD, In<T, 2> weight_ED, In<T, 1> bias_E,
                            View<const std::int32_t, 1> token_N) {
   const std::size_t num_tokens = x_TD.shape(0), num_experts = logits_TE.shape(1);
+  const PrecisionScope precision(exec, Precision::kFloat32);  // rounded logits would change the choice of experts
   linear_forward(exec, logits_TE, x_TD, weight_ED, bias_E);
   if (token_N.size() < num_tokens) fill_invalid_rows(logits_TE, num_tokens, token_N, T(0));
 
@@ -170,6 +170,7 @@ void router_logits_forward(Exec& exec, View<T, 2> logits_TE, In<T, 2> x_TD, In<T
 template <class T>
 void router_logits_backward(Exec& exec, View<T, 2> d_x_ND, View<T, 2> d_weight_ED, View<T, 1> d_bias_E,
                             In<T, 2> d_logits_NE, In<T, 2> x_ND, In<T, 2> weight_ED) {
+  const PrecisionScope precision(exec, Precision::kFloat32);
   linear_backward<T>(exec, d_x_ND, d_weight_ED, d_bias_E, d_logits_NE, x_ND, weight_ED);
 }
 
@@ -178,6 +179,7 @@ void gate_forward(Exec& exec, MoECache<T>& cache, In<T, 1> expert_bias_E, const 
   const std::size_t num_experts = config.num_experts, top_k = config.top_k, num_tokens = cache.num_tokens;
   const GateOrder order = config.resolved_gate_order();
   const auto scale = static_cast<T>(config.routed_scale);
+  const Kernels<T>& kernels = exec.kernels<T>();
   exec.parallel_for(cache.num_valid, kTokenChunk, [&](std::size_t begin, std::size_t end, int) {
     for (std::size_t n = begin; n < end; ++n) {
       const std::int32_t t = cache.token_N.data()[n];
@@ -186,9 +188,9 @@ void gate_forward(Exec& exec, MoECache<T>& cache, In<T, 1> expert_bias_E, const 
       T* scores = probs;
       if (order == GateOrder::kSigmoidTopkRenorm) {
         scores = cache.scores_TE.row(t);
-        cache.lse_T.data()[t] = sigmoid_row(probs, scores, logits, num_experts);
+        cache.lse_T.data()[t] = sigmoid_row(kernels, probs, scores, logits, num_experts);
       } else {
-        cache.lse_T.data()[t] = softmax_row(probs, logits, num_experts);
+        cache.lse_T.data()[t] = softmax_row(kernels, probs, logits, num_experts);
       }
       std::int32_t* topk_idx = cache.topk_idx_TK.row(t);
       top_k_row(topk_idx, top_k, scores, expert_bias_E.data(), num_experts);

@@ -7,15 +7,12 @@
 #include <utility>
 
 #include "ops/chunks.hpp"
+#include "ops/key_block.hpp"
 
 namespace minimoe {
 namespace {
 
-// Queries per tile, and keys per block of the products that sum over keys. A query's output is a sum over blocks of
-// keys counted from 0, in which masked keys are exact zeros: it depends on the keys up to the query and on nothing
-// else.
 constexpr std::size_t kQueryTile = 32;
-constexpr std::size_t kKeyBlock = 32;
 // Bounds for every instruction set, so that the scratch size is a function of the shape alone.
 constexpr std::size_t kMaxPadding = 32;
 static_assert(kMaxPadding % kKeyBlock == 0);
@@ -123,9 +120,11 @@ class HeadGroup {
         k_.causal_softmax_backward_tile(scores, d_scores, ld, rows, q + 1, summed_keys(keys), scale_, lse_rows, delta);
         multiply_blocks(d_start + q * stride_ + h * d, stride_, d_scores, at(layout_.keys), q, rows);
         k_.gemm.pack_b(packed, d_out, H * d, 1, rows, d);
-        k_.gemm.gemm(d_start + value_column(), stride_, scores, 1, ld, packed, keys, d, rows, true);
+        k_.gemm.gemm(d_start + value_column(), stride_, scores, 1, ld, packed, keys, d, rows,
+                     {d_start + value_column(), stride_});
         k_.gemm.pack_b(packed, query, stride_, 1, rows, d);
-        k_.gemm.gemm(d_start + key_column(), stride_, d_scores, 1, ld, packed, keys, d, rows, true);
+        k_.gemm.gemm(d_start + key_column(), stride_, d_scores, 1, ld, packed, keys, d, rows,
+                     {d_start + key_column(), stride_});
       }
     }
   }
@@ -152,13 +151,14 @@ class HeadGroup {
   void multiply_transposed(T* tile, const T* a, std::size_t stride, const T* packed, std::size_t q, std::size_t rows) {
     // Whole panels, so that the packed operand of all keys serves as one of fewer.
     const std::size_t keys = std::min(shape_.seq_len, round_up(q + rows, k_.gemm.columns));
-    k_.gemm.gemm(tile, layout_.score_stride, a, stride, 1, packed, rows, keys, shape_.head_dim, false);
+    k_.gemm.gemm(tile, layout_.score_stride, a, stride, 1, packed, rows, keys, shape_.head_dim, {});
   }
   /// c [rows, head_dim] = tile [rows, keys] times what pack_blocks packed
   void multiply_blocks(T* c, std::size_t ldc, const T* tile, const T* packed, std::size_t q, std::size_t rows) {
     const std::size_t d = shape_.head_dim, S = shape_.seq_len, block = k_.gemm.packed_b_size(kKeyBlock, d);
     for (std::size_t s = 0; s < q + rows; s += kKeyBlock, packed += block) {
-      k_.gemm.gemm(c, ldc, tile + s, layout_.score_stride, 1, packed, rows, d, std::min(kKeyBlock, S - s), s > 0);
+      k_.gemm.gemm(c, ldc, tile + s, layout_.score_stride, 1, packed, rows, d, std::min(kKeyBlock, S - s),
+                   s > 0 ? Addend<T>{c, ldc} : Addend<T>{});
     }
   }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/ops/linear.hpp"
 
-#include <algorithm>
-
 #include "ops/chunks.hpp"
 
 namespace minimoe {
@@ -12,14 +10,8 @@ void linear_forward(Exec& exec, View<T, 2> y, In<T, 2> x, In<T, 2> weight, In<T,
   const std::size_t tokens = x.shape(0), N = weight.shape(0), K = x.shape(1);
   check_shape("linear_forward", "y", y, {tokens, N});
   check_shape("linear_forward", "weight", weight, {N, K});
-  if (bias) {
-    check_shape("linear_forward", "bias", bias, {N});
-    // Writing the bias first lets the product accumulate onto it: y is never read and written for the bias alone.
-    exec.parallel_for(tokens, rows_per_chunk(N), [&](std::size_t begin, std::size_t end, int) {
-      for (std::size_t t = begin; t < end; ++t) std::copy_n(bias.data(), N, y.row(t));
-    });
-  }
-  matmul(exec, y, x, Transpose::kNo, weight, Transpose::kYes, bias ? Accumulate::kYes : Accumulate::kNo);
+  if (bias) check_shape("linear_forward", "bias", bias, {N});
+  matmul_with_bias<T>(exec, y, x, Transpose::kNo, weight, Transpose::kYes, bias);
 }
 
 template <class T>

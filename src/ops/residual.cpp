@@ -2,12 +2,14 @@
 #include "minimoe/ops/residual.hpp"
 
 #include "core/simd/kernels.hpp"
+#include "minimoe/core/profile.hpp"
 #include "ops/chunks.hpp"
 
 namespace minimoe {
 
 template <class T>
 void residual_forward(Exec& exec, View<T, 1> y, In<T, 1> x, In<T, 1> branch) {
+  const ProfileScope scope(exec, Pass::kForward, Operation::kResidual);
   check_shape("residual_forward", "x", x, y.shape());
   check_shape("residual_forward", "branch", branch, y.shape());
   exec.parallel_for(y.size(), kElementsPerChunk, [&](std::size_t begin, std::size_t end, int) {
@@ -20,6 +22,7 @@ void residual_forward(Exec& exec, View<T, 1> y, In<T, 1> x, In<T, 1> branch) {
 
 template <class T>
 void add_inplace(Exec& exec, View<T, 1> y, In<T, 1> x) {
+  const ProfileScope scope(exec, Pass::kBackward, Operation::kResidual);
   check_shape("add_inplace", "x", x, y.shape());
   const Kernels<T>& k = exec.kernels<T>();
   exec.parallel_for(y.size(), kElementsPerChunk, [&](std::size_t begin, std::size_t end, int) {

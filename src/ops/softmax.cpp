@@ -12,7 +12,7 @@ void softmax_forward(Exec& exec, View<T, 2> y, In<T, 2> x) {
   if (N == 0) return;
   const Kernels<T>& k = exec.kernels<T>();
   exec.parallel_for(y.shape(0), rows_per_chunk(N), [&](std::size_t begin, std::size_t end, int) {
-    k.softmax_rows(y.row(begin), x.row(begin), end - begin, N);
+    k.softmax_rows(y.row(begin), nullptr, nullptr, x.row(begin), end - begin, N);
   });
 }
 

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/strict_json.hpp"
 #include "train/config_difference.hpp"
 #include "train/safetensors.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe {
 namespace {

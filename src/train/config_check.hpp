@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/strict_json.hpp"
 #include "train/config_fields.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe::config {
 

@@ -41,7 +41,8 @@ inline constexpr Name<AuxLossScope> kScopeNames[] = {{"micro_batch", AuxLossScop
 inline constexpr Name<DropPriority> kPriorityNames[] = {{"position", DropPriority::kPosition},
                                                         {"probability", DropPriority::kProbability}};
 inline constexpr Name<Schedule> kScheduleNames[] = {{"constant", Schedule::kConstant}, {"cosine", Schedule::kCosine}};
-inline const std::vector<std::string> kFormatWords = {"auto", "text", "conllu", "tokens"};
+inline constexpr Name<Precision> kPrecisionNames[] = {{"fp32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}};
+inline const std::vector<std::string> kFormatWords = {"auto", "text", "jsonl", "conllu", "tokens", "llmc"};
 inline const std::vector<std::string> kLanguageWords = {"en", "es"};
 inline const std::vector<std::string> kPresetWords = {"gpt2", "llama"};
 
@@ -113,7 +114,7 @@ template <class Visitor, class Config>
 void visit_train_fields(Visitor& v, Config& c) {
   v.integer("steps", c.steps, 1, kMaxSteps, "optimizer steps");
   v.integer("batch_size", c.batch_size, 1, kMaxWidth, "sequences of a micro-batch");
-  v.integer("seq_len", c.seq_len, 1, kMaxSequence, "tokens of a sequence");
+  v.integer("seq_len", c.seq_len, 1, kMaxSequence, "tokens of a sequence; left out, at most model.max_seq_len");
   v.integer("accumulation_steps", c.accumulation_steps, 1, kMaxWidth, "micro-batches of an optimizer step");
   v.real("learning_rate", c.learning_rate, {0, 1e3}, "peak learning rate");
   v.real("min_learning_rate", c.min_learning_rate, {0, 1e3}, "where the cosine ends");
@@ -124,6 +125,7 @@ void visit_train_fields(Visitor& v, Config& c) {
   v.real("adam_eps", c.adam_eps, {0, 1, true}, "AdamW, added to the root of the second moment");
   v.real("weight_decay", c.weight_decay, {0, 1e3}, "decoupled; matrices and embeddings only");
   v.real("clip_norm", c.clip_norm, {0, 1e9}, "largest global gradient norm; 0: no clipping");
+  v.choice("precision", c.precision, kPrecisionNames, "operands of products with weights, the router's excepted");
   v.integer("seed", c.seed, 0, std::numeric_limits<std::uint64_t>::max(), "start values and training windows");
 }
 
@@ -133,7 +135,10 @@ void visit_data_fields(Visitor& v, Config& c) {
   v.word("format", c.format, kFormatWords, "of a file");
   v.words("languages", c.languages, kLanguageWords, "of the grammar corpus");
   v.integer("num_eval_sentences", c.num_eval_sentences, 1, 1'000'000, "of the grammar corpus: a split's sentences");
-  v.real("val_fraction", c.val_fraction, {0, 0.5, true}, "share of a file kept for validation");
+  v.real("val_fraction", c.val_fraction, {0, 1, true},
+         "share of a file kept for validation; 1: all of it, nothing to train on");
+  v.text("tokenizer", c.tokenizer,
+         "of text: auto (bytes; CoNLL-U: words), bpe:VOCAB (trained on it), or the path of a tokenizer.json");
   v.integer("max_vocab", c.max_vocab, 3, kMaxWidth, "most words of a CoNLL-U file");
 }
 

@@ -26,10 +26,13 @@ std::unique_ptr<TokenSource> open_token_source(const DataConfig& config, MemoryR
   FileSourceOptions options;
   options.format = config.format == "text"     ? FileFormat::kText
                    : config.format == "conllu" ? FileFormat::kConllu
+                   : config.format == "jsonl"  ? FileFormat::kJsonl
                    : config.format == "tokens" ? FileFormat::kTokens
+                   : config.format == "llmc"   ? FileFormat::kLlmc
                                                : FileFormat::kAuto;
   options.val_fraction = config.val_fraction;
   options.max_vocab = config.max_vocab;
+  options.tokenizer = config.tokenizer;
   options.resource = resource;
   return open_file_source(config.corpus, options);
 }

@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "data/file/bpe_source.hpp"
 #include "train/config_check.hpp"
 
 namespace minimoe {
@@ -38,6 +39,15 @@ std::vector<std::string> DataConfig::problems() const {
     if (std::set<std::string>(languages.begin(), languages.end()).size() != languages.size()) {
       more.push_back("data.languages: a language stands there twice, allowed each of en | es once");
     }
+    if (tokenizer != "auto") {
+      more.push_back(
+          concat("data.tokenizer: ", in_quotes(tokenizer), ", the grammar corpus has its own: allowed auto"));
+    }
+  }
+  try {
+    tokenizer_choice(tokenizer);
+  } catch (const Error& error) {
+    more.push_back(std::string("data.") + error.what());
   }
   config::append_problems(checker.problems, more);
   return std::move(checker.problems);

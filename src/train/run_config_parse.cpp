@@ -194,6 +194,7 @@ RunConfig parse_run_config(const std::string& json) {
   parser.word("preset", preset, config::kPresetWords, "");
   config::visit_model_fields(parser, config.model);
   parser.leave();
+  config.train.seq_len = std::min(config.train.seq_len, config.model.max_seq_len);  // unless it is given
   parser.enter("train");
   config::visit_train_fields(parser, config.train);
   parser.leave();

@@ -1,103 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "train/safetensors.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <bit>
-#include <cerrno>
-#include <limits>
 #include <set>
 
-#include "train/atomic_file.hpp"
-#include "train/strict_json.hpp"
+#include "core/strict_json.hpp"
+#include "train/tensor_bytes.hpp"
 
 namespace minimoe {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "tensors are read as they are in the file");
-
 using Kind = JsonValue::Kind;
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the reference reader's
-constexpr JsonLimits kHeaderLimits = {kMaxHeaderBytes, 8, 4'000'000};
-constexpr std::size_t kMaxNamed = 10;  // tensors in one message
-
-/// Joins the first few of many messages.
-class MessageList {
- public:
-  void add(const std::string& message) {
-    if (++count_ <= kMaxNamed) text_ += (text_.empty() ? "" : "; ") + message;
-  }
-  bool empty() const { return count_ == 0; }
-  std::string text() const { return count_ > kMaxNamed ? concat(text_, "; and ", count_ - kMaxNamed, " more") : text_; }
-
- private:
-  std::string text_;
-  std::size_t count_ = 0;
+constexpr std::size_t kMaxRank = 64;
+constexpr JsonLimits kHeaderLimits = {kMaxHeaderBytes, 8, 4'000'000, kMaxRank};
+struct TypeRow {
+  TensorType type;
+  const char* name;
+  std::size_t size;
 };
+constexpr TypeRow kTypes[] = {{TensorType::kF64, "F64", 8},
+                              {TensorType::kF32, "F32", 4},
+                              {TensorType::kI32, "I32", 4},
+                              {TensorType::kBF16, "BF16", 2},
+                              {TensorType::kF16, "F16", 2}};
 
 // Types of the format that this library has no use for.
 bool is_unsupported_type(const std::string& name) {
-  static const std::set<std::string> types = {"BOOL", "U8",      "I8",      "U16",     "I16",     "F16",
-                                              "BF16", "U32",     "I32",     "U64",     "I64",     "C64",
-                                              "F4",   "F8_E4M3", "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2"};
+  static const std::set<std::string> types = {"BOOL",    "U8",      "I8",      "U16",     "I16",         "U32",
+                                              "I32",     "U64",     "I64",     "C64",     "F4",          "F8_E4M3",
+                                              "F8_E5M2", "F8_E8M0", "F6_E2M3", "F6_E3M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ"};
   return types.count(name) > 0;
 }
 
+constexpr std::size_t kMaxNamed = 10;  // tensors in one message
+
 }  // namespace
 
-std::size_t tensor_type_size(TensorType type) { return type == TensorType::kF32 ? 4 : 8; }
-const char* tensor_type_name(TensorType type) { return type == TensorType::kF32 ? "F32" : "F64"; }
-
-SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
-  require(!path.empty() && path.find('\0') == std::string::npos, "read: the path is empty or has a NUL byte");
-  // O_NONBLOCK: opening a pipe must not wait for its writer.
-  descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor_ < 0) throw Error(ErrorCode::kIo, concat(path, ": cannot open: ", errno_text(errno)));
-  try {
-    struct stat status {};
-    if (fstat(descriptor_, &status) != 0) throw Error(ErrorCode::kIo, concat(path, ": ", errno_text(errno)));
-    if (!S_ISREG(status.st_mode)) throw Error(ErrorCode::kIo, path + ": not a regular file");
-    const std::uint64_t file_size = static_cast<std::uint64_t>(status.st_size);
-    std::uint64_t header_size = 0;
-    if (file_size < sizeof header_size) {
-      corrupt(concat("the file has ", file_size, " bytes, a safetensors file has at least 10"));
-    }
-    read_bytes(0, &header_size, sizeof header_size, "header length");
-    const std::uint64_t left = file_size - sizeof header_size;
-    if (header_size > std::min(left, kMaxHeaderBytes)) {
-      corrupt(concat("header length is ", header_size, ", allowed at most ", std::min(left, kMaxHeaderBytes),
-                     left < kMaxHeaderBytes ? " (the rest of the file)" : "", "; is this a safetensors file?"));
-    }
-    std::string header(header_size, '\0');
-    read_bytes(sizeof header_size, header.data(), header_size, "header");
-    parse_header(header, sizeof header_size + header_size, left - header_size);
-  } catch (...) {
-    close(descriptor_);
-    throw;
-  }
+void MessageList::add(const std::string& message) {
+  if (++count_ <= kMaxNamed) text_ += (text_.empty() ? "" : "; ") + message;
 }
 
-SafetensorsFile::~SafetensorsFile() { close(descriptor_); }
+std::string MessageList::text() const {
+  return count_ > kMaxNamed ? concat(text_, "; and ", count_ - kMaxNamed, " more") : text_;
+}
+
+std::size_t tensor_type_size(TensorType type) { return kTypes[static_cast<std::size_t>(type)].size; }
+const char* tensor_type_name(TensorType type) { return kTypes[static_cast<std::size_t>(type)].name; }
+
+/// The descriptor for the length of a call.
+class SafetensorsFile::Reading {
+ public:
+  explicit Reading(const SafetensorsFile& file) : descriptor_(file.descriptor_), is_own_(descriptor_ < 0) {
+    if (is_own_) descriptor_ = open_regular_file(file.path_, status_);
+  }
+  ~Reading() {
+    if (is_own_) close(descriptor_);
+  }
+  Reading(const Reading&) = delete;
+  Reading& operator=(const Reading&) = delete;
+
+  int descriptor() const { return descriptor_; }
+  int keep() {
+    is_own_ = false;
+    return descriptor_;
+  }
+  const struct stat& status() const { return status_; }  ///< of a descriptor that was opened here
+  bool is(const SafetensorsFile& file) const {
+    const auto& known = file.identity_;
+    return !is_own_ || (status_.st_dev == known.device && status_.st_ino == known.inode &&
+                        static_cast<std::uint64_t>(status_.st_size) == known.size &&
+                        status_.st_mtim.tv_sec == known.seconds && status_.st_mtim.tv_nsec == known.nanoseconds);
+  }
+
+ private:
+  int descriptor_;
+  bool is_own_;
+  struct stat status_ {};
+};
+
+SafetensorsFile::SafetensorsFile(const std::string& path, Between between) : path_(path) {
+  Reading reading(*this);
+  const struct stat& status = reading.status();
+  const std::uint64_t file_size = static_cast<std::uint64_t>(status.st_size);
+  identity_ = {status.st_dev, status.st_ino, file_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec};
+  std::uint64_t header_size = 0;
+  if (file_size < sizeof header_size) {
+    corrupt(concat("the file has ", file_size, " bytes, a safetensors file has at least 10"));
+  }
+  read_bytes(reading, 0, &header_size, sizeof header_size, "header length");
+  const std::uint64_t left = file_size - sizeof header_size;
+  if (header_size > std::min(left, kMaxHeaderBytes)) {
+    corrupt(concat("header length is ", header_size, ", allowed at most ", std::min(left, kMaxHeaderBytes),
+                   left < kMaxHeaderBytes ? " (the rest of the file)" : "", "; is this a safetensors file?"));
+  }
+  std::string header(header_size, '\0');
+  read_bytes(reading, sizeof header_size, header.data(), header_size, "header");
+  parse_header(header, sizeof header_size + header_size, left - header_size);
+  if (between == Between::kOpen) descriptor_ = reading.keep();
+}
+
+SafetensorsFile::~SafetensorsFile() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
 
 void SafetensorsFile::corrupt(const std::string& message) const {
   throw Error(ErrorCode::kCorruptFile, path_ + ": " + message);
 }
 
-void SafetensorsFile::read_bytes(std::uint64_t offset, void* data, std::uint64_t size, const std::string& what) const {
-  char* at = static_cast<char*>(data);
-  while (size > 0) {
-    const ssize_t got = pread(descriptor_, at, std::min<std::uint64_t>(size, 1 << 30), static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Error(ErrorCode::kIo, concat(path_, ": cannot read ", what, ": ", errno_text(errno)));
-    if (got == 0) throw Error(ErrorCode::kIo, concat(path_, ": cannot read ", what, ": the file became shorter"));
-    at += got;
-    offset += static_cast<std::uint64_t>(got);
-    size -= static_cast<std::uint64_t>(got);
-  }
+void SafetensorsFile::check_unchanged(const Reading& reading, const std::string& what) const {
+  if (!reading.is(*this)) throw Error(ErrorCode::kIo, concat(path_, ": cannot read ", what, ": the file has changed"));
+}
+
+void SafetensorsFile::read_bytes(const Reading& reading, std::uint64_t offset, void* data, std::uint64_t size,
+                                 const std::string& what) const {
+  check_unchanged(reading, what);
+  read_exactly(reading.descriptor(), path_, offset, data, size, what);
 }
 
 void SafetensorsFile::parse_header(const std::string& header, std::uint64_t buffer_begin, std::uint64_t buffer_size) {
@@ -126,7 +147,7 @@ void SafetensorsFile::parse_header(const std::string& header, std::uint64_t buff
   }
   if (!unsupported.empty()) {
     throw Error(ErrorCode::kUnsupported,
-                concat(path_, ": tensors of a type other than F32 and F64: ", unsupported.text()));
+                concat(path_, ": tensors of a type other than F64, F32, BF16 and F16: ", unsupported.text()));
   }
   check_layout(buffer_begin, buffer_size);
 }
@@ -153,12 +174,14 @@ void SafetensorsFile::parse_entry(const std::string& name, const JsonValue& valu
   Entry entry;
   entry.name = name;
   const std::string& type = value.find("dtype")->text;
-  if (type != "F32" && type != "F64") corrupt(concat(where, ": dtype ", in_quotes(type), ", allowed F32, F64"));
-  entry.type = type == "F32" ? TensorType::kF32 : TensorType::kF64;
+  const auto row = std::find_if(std::begin(kTypes), std::end(kTypes), [&](const TypeRow& t) { return type == t.name; });
+  if (row == std::end(kTypes)) {
+    corrupt(concat(where, ": dtype ", in_quotes(type), ", allowed F64, F32, BF16, F16"));
+  }
+  entry.type = row->type;
 
   const JsonValue* shape = value.find("shape");
   if (!shape || shape->kind != Kind::kArray) corrupt(where + ": shape is missing or not a list");
-  if (shape->items.size() > 64) corrupt(concat(where, ": rank ", shape->items.size(), ", allowed at most 64"));
   std::uint64_t bytes = tensor_type_size(entry.type);
   bool overflows = false;
   for (const JsonValue& extent : shape->items) {
@@ -215,8 +238,21 @@ const SafetensorsFile::Entry* SafetensorsFile::find(const std::string& name) con
 }
 
 void SafetensorsFile::read(const Entry& entry, void* data) const {
-  read_bytes(entry.begin, data, entry.end - entry.begin, "tensor " + in_quotes(entry.name));
+  read_bytes(Reading(*this), entry.begin, data, entry.end - entry.begin, "tensor " + in_quotes(entry.name));
 }
+
+template <class T>
+void SafetensorsFile::read_as(const Entry& entry, std::size_t first, std::size_t count, T* values) const {
+  const std::string what = "tensor " + in_quotes(entry.name);
+  const std::size_t size = tensor_type_size(entry.type), num_elements = (entry.end - entry.begin) / size;
+  require(first <= num_elements && count <= num_elements - first, "read_as: ", what, " has ", num_elements,
+          " elements, asked for ", first, " and ", count, " more");
+  const Reading reading(*this);
+  check_unchanged(reading, what);
+  read_values(reading.descriptor(), path_, entry.type, entry.begin + first * size, count, values, what);
+}
+template void SafetensorsFile::read_as(const Entry&, std::size_t, std::size_t, float*) const;
+template void SafetensorsFile::read_as(const Entry&, std::size_t, std::size_t, double*) const;
 
 std::string tensor_misfits(const SafetensorsFile& file, const std::vector<TensorToRead>& targets,
                            const std::string& ignored_prefix) {

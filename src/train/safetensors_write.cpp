@@ -3,9 +3,9 @@
 #include <bit>
 
 #include "core/json_writer.hpp"
+#include "core/strict_json.hpp"
 #include "train/atomic_file.hpp"
 #include "train/safetensors.hpp"
-#include "train/strict_json.hpp"
 
 namespace minimoe {
 namespace {
@@ -49,8 +49,7 @@ std::string header_text(const std::vector<TensorToWrite>& tensors, const TextMap
 
 void write_safetensors(const std::string& path, std::vector<TensorToWrite> tensors, TextMap metadata) {
   std::sort(tensors.begin(), tensors.end(), [](const TensorToWrite& a, const TensorToWrite& b) {
-    const std::size_t size_a = tensor_type_size(a.type), size_b = tensor_type_size(b.type);
-    return size_a != size_b ? size_a > size_b : a.name < b.name;
+    return a.type != b.type ? a.type < b.type : a.name < b.name;
   });
   std::vector<std::string> names;
   for (const TensorToWrite& tensor : tensors) names.push_back(tensor.name);
@@ -67,7 +66,15 @@ void write_safetensors(const std::string& path, std::vector<TensorToWrite> tenso
   const std::uint64_t header_size = header.size();
   file.write(&header_size, sizeof header_size);
   file.write(header);
-  for (const TensorToWrite& tensor : tensors) file.write(tensor.data, num_bytes(tensor));
+  std::vector<char> made;
+  for (const TensorToWrite& tensor : tensors) {
+    const std::size_t size = num_bytes(tensor);
+    if (tensor.make) {
+      made.resize(size);
+      tensor.make(made.data());
+    }
+    file.write(tensor.make ? made.data() : tensor.data, size);
+  }
   file.commit();
 }
 

@@ -3,13 +3,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string_view>
 
-#include "minimoe/moe/balance_loss.hpp"
 #include "minimoe/moe/bias_balancer.hpp"
 #include "minimoe/ops/adamw.hpp"
 #include "train/bias_guard.hpp"
 #include "train/router_gradient.hpp"
+#include "train/step_balance.hpp"
 #include "train/step_buffers.hpp"
 
 namespace minimoe {
@@ -42,17 +43,23 @@ struct Trainer<T>::Impl {
   StepBuffers<T> buffers;
   State state;
   StepMetrics metrics;
-  std::vector<RoutingStats> routing;       // of the last completed step
-  std::vector<RoutingStats> step_routing;  // of the step that is being computed
-  std::vector<std::int64_t> global_load;   // [MoE layers * E]
+  std::vector<RoutingStats> routing;  // of the last completed step
+  StepBalance balance;                // of the step that is being computed
   LossScale scale;
-  double aux_sum = 0, z_sum = 0;  // over micro-batches and layers
   const char* where = "trainer.train_step";
   BiasGuard guard;
+  std::optional<Profile> profile;
 
   Impl(MiniGPT<T>& m, const TrainConfig& c, const BatchSource& b, Exec& e, MemoryResource* resource)
-      : model(m), config(c), batches(b), exec(e), arena(resource), guard(m.config()) {
+      : model(m),
+        config(c),
+        batches(b),
+        exec(e),
+        arena(resource),
+        balance(m.config(), c.accumulation_steps),
+        guard(m.config()) {
     require_no_problems(all_problems(model.config(), config));
+    const PrecisionScope possible(exec, config.precision);
     const std::size_t num_parameters = model_cost(model.config(), config.seq_len).total_parameters;
     arena.build([&](Arena& a) {
       buffers.plan_optimizer(a, num_parameters);
@@ -61,8 +68,6 @@ struct Trainer<T>::Impl {
     list_parameters();
     routing.resize(model.num_moe_layers());
     for (RoutingStats& stats : routing) stats.reset(moe().num_experts);
-    step_routing = routing;
-    global_load.resize(model.num_moe_layers() * moe().num_experts);
     scale.balance.resize(model.num_moe_layers());
     // Last: from here on the model refers to the arena, and nothing can fail.
     for (ParameterRef<T>& p : state.weights) p.bind_gradient(p.gradient);
@@ -93,75 +98,11 @@ struct Trainer<T>::Impl {
 
   // The loads of all micro-batches, for the loss whose shares are taken over the whole step.
   void count_global_load(const StepControl& control) {
-    std::fill(global_load.begin(), global_load.end(), 0);
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
       begin_micro_batch(control, micro);
       model.forward(exec, buffers.micro_batches.tokens(micro), true, buffers.cache);
       ++metrics.counting_passes;
-      for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
-        const std::vector<std::int64_t>& load = buffers.cache.routing[layer].load;
-        for (std::size_t e = 0; e < load.size(); ++e) global_load[layer * load.size() + e] += load[e];
-      }
-    }
-  }
-
-  bool per_micro_batch() const { return moe().aux_loss_scope == AuxLossScope::kMicroBatch; }
-
-  // aux_loss and z_loss are means over MoE layers, so one layer's gradient carries coef / L_m. With kMicroBatch both
-  // are means over micro-batches of their own means; otherwise over the sequences or tokens of the whole step.
-  void set_balance(const LossWeights& weights, std::int64_t num_tokens, std::int64_t num_sequences) {
-    double share = 1.0 / static_cast<double>(step_routing.size());
-    if (per_micro_batch()) share /= static_cast<double>(config.accumulation_steps);
-    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
-      BalanceGradient& balance = scale.balance[layer];
-      balance = BalanceGradient{};
-      balance.aux_coef = weights.aux * share;
-      balance.z_coef = weights.z * share;
-      if (per_micro_batch()) continue;
-      balance.num_tokens = num_tokens;
-      balance.num_sequences = num_sequences;
-      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1) {
-        balance.global_load = {global_load.data() + layer * moe().num_experts, {moe().num_experts}};
-      }
-    }
-  }
-
-  // One micro-batch's routing joins that of the step.
-  void add_routing(std::size_t micro) {
-    const double weight =
-        per_micro_batch() ? 1.0 : static_cast<double>(buffers.micro_batches.num_sequences(micro, micro + 1));
-    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
-      const RoutingStats& stats = buffers.cache.routing[layer];
-      step_routing[layer].add(stats);
-      aux_sum += weight * stats.aux_loss;
-      z_sum += stats.z_loss;
-    }
-  }
-
-  void set_balance_metrics(std::int64_t num_sequences) {
-    metrics.aux_loss = metrics.z_loss = 0;
-    if (step_routing.empty()) return;
-    const double layers = static_cast<double>(step_routing.size());
-    const double micros = static_cast<double>(config.accumulation_steps);
-    double z_total = 0, global_aux = 0;
-    for (const RoutingStats& stats : step_routing) {
-      z_total += stats.z_sum / static_cast<double>(stats.num_tokens);
-      global_aux += switch_aux_loss({stats.prob_sum.data(), {stats.prob_sum.size()}},
-                                    {stats.load.data(), {stats.load.size()}}, stats.num_tokens, moe().top_k);
-    }
-    switch (moe().aux_loss_scope) {
-      case AuxLossScope::kMicroBatch:
-        metrics.aux_loss = aux_sum / (layers * micros);
-        metrics.z_loss = z_sum / (layers * micros);
-        break;
-      case AuxLossScope::kSequence:
-        metrics.aux_loss = aux_sum / (layers * static_cast<double>(num_sequences));
-        metrics.z_loss = z_total / layers;
-        break;
-      case AuxLossScope::kGlobalBatch:
-        metrics.aux_loss = global_aux / layers;
-        metrics.z_loss = z_total / layers;
-        break;
+      balance.count(buffers.cache.routing);
     }
   }
 
@@ -170,8 +111,14 @@ struct Trainer<T>::Impl {
                                               "; weights, moments and step count are as before the step"));
   }
 
+  void zero_gradients() {
+    const ProfileScope scope(exec, Pass::kStep, Operation::kZeroGradients);
+    std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
+  }
+
   // Norm of all gradients; the flat buffer first, tensor by tensor only to name the culprit.
   double gradient_norm() {
+    const ProfileScope scope(exec, Pass::kStep, Operation::kGradientNorm);
     const double norm = std::sqrt(sum_of_squares<T>(exec, View<const T, 1>(buffers.gradients)));
     if (std::isfinite(norm)) return norm;
     for (const ParameterRef<T>& p : state.weights) {
@@ -182,6 +129,7 @@ struct Trainer<T>::Impl {
   }
 
   void update_weights() {
+    const ProfileScope scope(exec, Pass::kStep, Operation::kOptimizer);
     AdamWStep update;
     update.learning_rate = metrics.learning_rate;
     update.beta1 = config.beta1;
@@ -201,8 +149,8 @@ struct Trainer<T>::Impl {
 
   void update_biases() {
     if (!moe().bias_balancing) return;
-    for (std::size_t layer = 0; layer < step_routing.size(); ++layer) {
-      const std::vector<std::int64_t>& load = step_routing[layer].load;
+    for (std::size_t layer = 0; layer < balance.routing().size(); ++layer) {
+      const std::vector<std::int64_t>& load = balance.routing()[layer].load;
       update_expert_bias<T>(model.moe_layer(layer).expert_bias(), {load.data(), {load.size()}}, moe().bias_update_rate,
                             moe().bias_centering);
     }
@@ -211,21 +159,18 @@ struct Trainer<T>::Impl {
   void compute_gradients(const StepControl& control, const LossWeights& weights) {
     MicroBatches& of_step = buffers.micro_batches;
     for (std::size_t micro = 0; micro < config.accumulation_steps; ++micro) {
+      const ProfileScope scope(exec, Pass::kStep, Operation::kData);
       of_step.fill(batches, state.step, micro, micro);
     }
     const std::int64_t num_tokens = of_step.num_tokens(), num_targets = of_step.num_targets();
     const std::int64_t num_sequences = of_step.num_sequences(0, config.accumulation_steps);
     require(num_targets > 0, where, ": step ", state.step + 1, " has no target to learn from");
 
-    std::fill_n(buffers.gradients.data(), buffers.gradients.size(), T{0});
-    for (RoutingStats& stats : step_routing) stats.reset(moe().num_experts);
-    aux_sum = z_sum = 0;
+    zero_gradients();
+    balance.begin();
     metrics.counting_passes = 0;
-    if (!step_routing.empty()) {
-      if (moe().aux_loss_scope == AuxLossScope::kGlobalBatch && config.accumulation_steps > 1)
-        count_global_load(control);
-      set_balance(weights, num_tokens, num_sequences);
-    }
+    if (balance.needs_counting()) count_global_load(control);
+    balance.set_gradients(scale.balance, weights.aux, weights.z, num_tokens, num_sequences);
     scale.cross_entropy = weights.main / static_cast<double>(num_targets);
 
     double loss_sum = 0;
@@ -237,12 +182,12 @@ struct Trainer<T>::Impl {
       const double loss = model.loss(exec, targets, buffers.cache).loss;
       if (!std::isfinite(loss)) fail_non_finite(concat("the loss of micro-batch ", micro, " is ", loss));
       loss_sum += loss;
-      add_routing(micro);
+      balance.add(buffers.cache.routing, of_step.num_sequences(micro, micro + 1));
       model.backward(exec, batch, targets, scale, buffers.cache);
     }
     metrics.loss = loss_sum / static_cast<double>(num_targets);
     metrics.num_tokens = num_tokens;
-    set_balance_metrics(num_sequences);
+    balance.write(metrics, num_sequences);
     metrics.total_loss = metrics.loss + moe().aux_loss_coef * metrics.aux_loss + moe().z_loss_coef * metrics.z_loss;
   }
 
@@ -291,22 +236,36 @@ const std::vector<RoutingStats>& Trainer<T>::routing() const {
 template <class T>
 const StepMetrics& Trainer<T>::train_step(const StepControl& control) {
   Impl& impl = *impl_;
+  const PrecisionScope precision(impl.exec, impl.config.precision);
+  ProfiledStep profiled(impl.exec, impl.profile ? &*impl.profile : nullptr);
   impl.compute_gradients_or_fail(control, {1, impl.moe().aux_loss_coef, impl.moe().z_loss_coef});
   impl.metrics.gradient_norm = impl.gradient_norm();
   impl.metrics.learning_rate = learning_rate_at(impl.config, impl.state.step + 1);
   throw_if_cancelled(control.cancel, "trainer.train_step");
-  impl.guard.observe(impl.state.step + 1, impl.step_routing);  // the last that can fail
+  impl.guard.observe(impl.state.step + 1, impl.balance.routing());  // the last that can fail
   impl.update_weights();
   impl.update_biases();
-  impl.routing.swap(impl.step_routing);
+  impl.routing.swap(impl.balance.routing());
   impl.metrics.step = ++impl.state.step;
+  profiled.complete();
   return impl.metrics;
+}
+
+template <class T>
+void Trainer<T>::set_profile(bool enabled) {
+  impl_->profile.reset();
+  if (enabled) impl_->profile.emplace();
+}
+template <class T>
+const Profile* Trainer<T>::profile() const {
+  return impl_->profile ? &*impl_->profile : nullptr;
 }
 
 template <class T>
 std::vector<RouterInterference> Trainer<T>::interference(const StepControl& control) {
   Impl& impl = *impl_;
-  if (impl.step_routing.empty()) return {};
+  if (impl.routing.empty()) return {};
+  const PrecisionScope precision(impl.exec, impl.config.precision);
   // Everything else that a pass writes is scratch, which the next step fills again.
   struct Restore {
     Impl& impl;
@@ -336,6 +295,7 @@ const std::string& Trainer<T>::bias_warning() const {
 template <class T>
 EvalResult Trainer<T>::evaluate(const BatchSource& batches, std::int64_t count, const CancelFlag* cancel) {
   Impl& impl = *impl_;
+  const PrecisionScope precision(impl.exec, impl.config.precision);
   require(count >= 1, "trainer.evaluate: count is ", count, ", allowed 1 or more");
   EvalResult result;
   result.routing.resize(impl.routing.size());

@@ -193,6 +193,9 @@ TEST_CASE("findings: specialisation is called what the controls call it", "[find
   CHECK_THAT(answer(findings_of("corpus without classes"), "specialisation"),
              Catch::Contains("no word classes") && Catch::Contains("Rare tokens go to expert 2."));
   CHECK_THAT(answer(findings_of("no reports"), "specialisation"), Catch::Contains("Not measured"));
+  Json open = invented::manifest({});
+  for (Json& seed : open["specialisation"]) seed["layers"][0]["conclusion"] = "undecided";
+  CHECK_THAT(answer(findings_markdown(open.dump()), "specialisation"), Catch::Contains("Left open"));
   // Blocks that differ in the same way in every seed are a finding.
   Json m = invented::manifest({});
   for (Json& seed : m["specialisation"]) {

@@ -55,6 +55,33 @@ TEST_CASE("router log: every key arrives", "[analysis]") {
   CHECK(layers[1].entries[0].load == std::vector<std::int64_t>{4, 0});
 }
 
+TEST_CASE("router log: of a long log the last lines of each layer are kept, and every line is checked", "[analysis]") {
+  std::string text;
+  for (int step = 1; step <= 45000; ++step) {
+    text += concat(R"({"step":)", step, R"(,"layer":0,"top_k":1,"load":[1,)", step, "]}\n");
+    if (step <= 20000) text += concat(R"({"step":)", step, R"(,"layer":1,"top_k":1,"load":[1,1]})", "\n");
+  }
+  const auto layers = read_router_log(text);
+  REQUIRE(layers[0].entries.size() == kMostLogEntries);
+  CHECK(layers[0].num_left_out == 25000);
+  CHECK(layers[0].first.step == 1);
+  CHECK(layers[0].entries.front().step == 25001);
+  CHECK(layers[0].entries.front().load == std::vector<std::int64_t>{1, 25001});
+  CHECK(layers[0].entries.back().step == 45000);
+  CHECK(layers[1].entries.size() == 20000);
+  CHECK(layers[1].num_left_out == 0);
+  const std::size_t at = text.find(R"({"step":7,)");
+  CHECK_THROWS_WITH(read_router_log(text.replace(at + 8, 1, "6")), ContainsSubstring("router log, line 13: step is 6"));
+  // 2048 experts: 8192 lines are 2^24 counts.
+  std::string wide = "1";
+  for (int e = 1; e < 2048; ++e) wide += ",1";
+  std::string many;
+  for (int step = 1; step <= 8200; ++step) {
+    many += concat(R"({"step":)", step, R"(,"layer":0,"top_k":1,"load":[)", wide, "]}\n");
+  }
+  CHECK(read_router_log(many)[0].num_left_out == 8);
+}
+
 TEST_CASE("router log: what no router can have done is refused, with its line", "[analysis]") {
   struct Case {
     const char *line, *message;

@@ -19,6 +19,26 @@ RouterLogEntry line(std::int64_t step, std::vector<std::int64_t> load, std::vect
 
 }  // namespace
 
+TEST_CASE("routing figures: logit norm of the span's tokens, bias of its last line, none where a line lacks it",
+          "[analysis]") {
+  std::vector<RouterLogEntry> log{line(1, {30, 0}), line(2, {5, 5})};
+  log[0].router_logit_norm = 2;
+  log[1].router_logit_norm = 6;
+  log[0].bias_min = -3;
+  log[0].bias_max = 9;
+  log[1].bias_min = -1;
+  log[1].bias_max = 1;
+  const RoutingFigures f = routing_figures(log, 1);
+  CHECK(f.router_logit_norm.value() == Approx(std::sqrt((30 * 4 + 10 * 36) / 40.0)));
+  CHECK(f.bias_min == -1.0);
+  CHECK(f.bias_max == 1.0);
+  log[0].router_logit_norm.reset();
+  log[1].bias_max.reset();
+  const RoutingFigures part = routing_figures(log, 1);
+  CHECK_FALSE(part.router_logit_norm);
+  CHECK_FALSE(part.bias_max);
+}
+
 TEST_CASE("routing figures: two steps by hand", "[analysis]") {
   // Step 1: 8 tokens, all on expert 0. Step 2: 8 tokens, all on expert 1. K = 1, E = 4.
   std::vector<RouterLogEntry> log{line(1, {8, 0, 0, 0}, {0.7, 0.1, 0.1, 0.1}), line(2, {0, 8, 0, 0}, {0.5, 0.5, 0, 0})};

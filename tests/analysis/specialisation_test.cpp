@@ -165,6 +165,37 @@ TEST_CASE("specialisation: a router that draws experts divides by nothing, and i
   CHECK(layer.class_beyond_word < 0.01);
 }
 
+TEST_CASE("specialisation: too few permutations leave open what hangs on their p-value, and nothing else",
+          "[analysis]") {
+  PlantedTokens planted(kWindows, kSize, 1, 2);
+  planted.plant_class(0, 1);
+  SpecialisationOptions options;
+  options.num_permutations = 98;
+  const LayerSpecialisation few = specialisation(planted.routed(), options);
+  CHECK(few.p_value == 1.0 / 99);
+  CHECK(few.least_p_value() == 1.0 / 99);
+  CHECK_FALSE(few.is_decidable());
+  CHECK(few.conclusion == Conclusion::kUndecided);
+  CHECK_THAT(few.text, ContainsSubstring("98 permutations cannot give a p below 0.0101") &&
+                           ContainsSubstring("num_permutations 99 or more"));
+  SpecialisationReport report;
+  report.layers = {few};
+  const auto json = nlohmann::json::parse(specialisation_json(report)).at("layers").at(0);
+  CHECK(json.at("conclusion") == "undecided");
+  CHECK(json.at("controls").at("shuffled_labels").at("decidable") == false);
+  CHECK(json.at("controls").at("shuffled_labels").at("least_p_value") == 1.0 / 99);
+  options.num_permutations = 99;
+  const LayerSpecialisation enough = specialisation(planted.routed(), options);
+  CHECK(enough.p_value == 0.01);
+  CHECK(enough.is_decidable());
+  CHECK(enough.conclusion == Conclusion::kClass);
+  // Experts that are drawn do not stand out, whatever p can be.
+  PlantedTokens drawn(kWindows, kSize, 5, 2);
+  drawn.plant_nothing(5);
+  options.num_permutations = 20;
+  CHECK(specialisation(drawn.routed(), options).conclusion == Conclusion::kNone);
+}
+
 TEST_CASE("specialisation: words that occur once do not explain themselves", "[analysis]") {
   PlantedTokens planted(kWindows, kSize, 6, 0);
   for (std::size_t t = 0; t < planted.size(); ++t) planted.words[t] = static_cast<std::int32_t>(t);

@@ -92,6 +92,11 @@ inline std::string decode(const Dataset& d, const Ids& ids) {
   });
 }
 
+inline std::string tokenizer(const Dataset& d) {
+  return text_of(
+      [&](char* buf, size_t cap, size_t* n) { return minimoe_dataset_tokenizer(d.handle, buf, cap, n, nullptr); });
+}
+
 inline constexpr const char* kGrammar = R"({"data": {"num_eval_sentences": 50}})";
 
 inline Ids counting(std::size_t count) {

@@ -41,6 +41,30 @@ TEST_CASE("capi dataset: JSON of a dataset in memory is refused with path, value
   CHECK_THAT(large.message(), ContainsSubstring("out is NULL"));
 }
 
+TEST_CASE("capi dataset: text with a vocabulary of its own speaks it and hands it out", "[capi]") {
+  const minimoe::test::TemporaryDirectory directory;
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "she sells sea shells ";
+  const std::string path = directory.write("a.txt", text);
+  Dataset bytes, trained, read;
+  REQUIRE(bytes.open(json{{"data", {{"corpus", path}}}}.dump()) == MINIMOE_OK);
+  REQUIRE(trained.open(json{{"data", {{"corpus", path}, {"tokenizer", "bpe:262"}}}}.dump()) == MINIMOE_OK);
+  CHECK(info(trained).at("vocab_size") == 262);
+  const std::string told = tokenizer(trained);
+  CHECK(json::parse(told).at("model").at("merges").size() == 6);
+  CHECK(json::parse(tokenizer(bytes)).at("model").at("merges").empty());
+  CHECK(trained.encode("she sells").size() < bytes.encode("she sells").size());
+  const std::string file = directory.write("t.json", told);
+  REQUIRE(read.open(json{{"data", {{"corpus", path}, {"tokenizer", file}}}}.dump()) == MINIMOE_OK);
+  CHECK(read.encode("she shells") == trained.encode("she shells"));
+  CHECK(tokenizer(read) == told);
+  for (const char* bad : {"bpe:12", "bpe:", "bpe:65537"}) {
+    Dataset refused;
+    CHECK(refused.open(json{{"data", {{"corpus", path}, {"tokenizer", bad}}}}.dump()) == MINIMOE_E_INVALID_ARGUMENT);
+    CHECK_THAT(refused.message(), ContainsSubstring("data.tokenizer: \"" + std::string(bad) + "\", allowed auto"));
+  }
+}
+
 TEST_CASE("capi dataset: info tells what a dataset in memory is", "[capi]") {
   Dataset d;
   REQUIRE(d.create(R"({"vocab_size": 70000, "name": "año \u0001", "class_names": ["a", "b"]})") == MINIMOE_OK);

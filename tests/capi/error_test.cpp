@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/file/utf8.hpp"
+#include "minimoe/core/exec.hpp"
 #include "support/catch.hpp"
 
 namespace {
@@ -52,4 +53,28 @@ TEST_CASE("capi: a message that is shortened is UTF-8", "[capi]") {
   const std::string message = message_for("/" + std::string(1500, '\xa9'));  // no beginning of any character
   CHECK(message.substr(0, 3) == "/??");
   CHECK(message.find("?: cannot open: ") != std::string::npos);
+}
+
+TEST_CASE("capi: an unknown instruction set or backend is answered with those that there are", "[capi]") {
+  const auto message_of = [](std::int32_t minimoe_options::*field) {
+    minimoe_options options;
+    CHECK(minimoe_options_init(&options, sizeof(options), nullptr) == MINIMOE_OK);
+    options.*field = 99;
+    minimoe_model* model = nullptr;
+    minimoe_error error;
+    CHECK(minimoe_model_create(R"({"model": {"vocab_size": 2}})", 28, &options, &model, &error) ==
+          MINIMOE_E_INVALID_ARGUMENT);
+    return std::string(error.message);
+  };
+  const std::string sets = message_of(&minimoe_options::instruction_set);
+  INFO(sets);
+  CHECK(sets.find("instruction_set is 99") != std::string::npos);
+  CHECK(sets.find("auto (0)") != std::string::npos);
+  for (const minimoe::InstructionSet set : minimoe::available_instruction_sets()) {
+    CHECK(sets.find(std::string(", ") + minimoe::instruction_set_name(set) + " (") != std::string::npos);
+  }
+  const std::string backends = message_of(&minimoe_options::matmul_backend);
+  INFO(backends);
+  CHECK(backends.find("matmul_backend is 99") != std::string::npos);
+  CHECK(backends.find("native (0)") != std::string::npos);
 }

@@ -77,8 +77,9 @@ namespace {
 using minimoe_test::kSmallData;
 using minimoe_test::kSmallRun;
 
-constexpr int kTokens = 200, kGenerated = 4, kLogits = 13;
+constexpr int kTokens = 200, kGenerated = 4, kLogits = 13, kStreamed = 3;
 constexpr const char* kGenerate = R"({"max_new_tokens":4,"temperature":0})";
+constexpr const char* kStream = R"({"seed":3,"top_p":0.9})";
 
 struct Life {
   std::int32_t tokens[kTokens];
@@ -88,9 +89,10 @@ struct Life {
   minimoe_dataset* dataset;
   minimoe_model *model, *loaded;
   minimoe_trainer *trainer, *resumed;
+  minimoe_token_stream* stream;
   minimoe_moe_layer* layer;
   minimoe_moe_cache* cache;
-  std::int32_t generated[kGenerated];
+  std::int32_t generated[kGenerated], streamed[kStreamed];
   float logits[kLogits], y[16], d_x[16];
   double loss;
 };
@@ -109,6 +111,11 @@ minimoe_status train_until(Life& life, minimoe_trainer* trainer, std::int64_t st
 
 constexpr float kX[16] = {0.1f, -0.2f, 0.3f, 0.4f,  -0.5f,  0.6f, 0.7f, 0.8f,
                           1,    -1,    0.5f, 0.25f, -0.75f, 0.3f, 0.2f, 0.1f};
+
+template <int I>
+minimoe_status next(Life& life) {
+  return minimoe_token_stream_next(life.stream, nullptr, &life.streamed[I], &life.error);
+}
 
 using Part = minimoe_status (*)(Life&);
 constexpr Part kParts[] = {
@@ -148,6 +155,12 @@ constexpr Part kParts[] = {
     [](Life& l) {
       return minimoe_model_forward(l.loaded, l.tokens, 1, nullptr, 0, 1, l.logits, kLogits, nullptr, &l.error);
     },
+    [](Life& l) {
+      return minimoe_token_stream_create(l.loaded, l.tokens, 3, kStream, std::strlen(kStream), &l.stream, &l.error);
+    },
+    &next<0>,
+    &next<1>,
+    &next<2>,
     [](Life& l) { return minimoe_moe_layer_create(kSmallRun, std::strlen(kSmallRun), &l.options, &l.layer, &l.error); },
     [](Life& l) { return minimoe_moe_cache_create(l.layer, 2, &l.cache, &l.error); },
     [](Life& l) {
@@ -172,6 +185,7 @@ void begin(Life& life, const std::string& path) {
 void end(Life& life) {
   minimoe_moe_cache_free(life.cache);
   minimoe_moe_layer_free(life.layer);
+  minimoe_token_stream_free(life.stream);
   minimoe_trainer_free(life.resumed);
   minimoe_model_free(life.loaded);
   minimoe_trainer_free(life.trainer);
@@ -181,7 +195,8 @@ void end(Life& life) {
 
 bool same_results(const Life& a, const Life& b) {
   return std::memcmp(a.logits, b.logits, sizeof(a.logits)) == 0 && a.loss == b.loss &&
-         std::memcmp(a.generated, b.generated, sizeof(a.generated)) == 0 && std::memcmp(a.y, b.y, sizeof(a.y)) == 0 &&
+         std::memcmp(a.generated, b.generated, sizeof(a.generated)) == 0 &&
+         std::memcmp(a.streamed, b.streamed, sizeof(a.streamed)) == 0 && std::memcmp(a.y, b.y, sizeof(a.y)) == 0 &&
          std::memcmp(a.d_x, b.d_x, sizeof(a.d_x)) == 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,8 +16,8 @@ namespace {
 
 // Runs `body` in a child; its result is the child's exit code. A child that hangs is ended by the alarm (code -14).
 template <class Body>
-int in_child(Body&& body) {
-  const pid_t child = fork();
+int in_child(Body&& body, pid_t (*make_child)() = fork) {
+  const pid_t child = make_child();
   if (child == 0) {
     alarm(60);
     _exit(body());
@@ -26,6 +27,9 @@ int in_child(Body&& body) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
+// No handler of pthread_atfork is called.
+pid_t raw_clone() { return static_cast<pid_t>(syscall(SYS_clone, static_cast<long>(SIGCHLD), 0L, 0L, 0L, 0L)); }
+
 }  // namespace
 
 TEST_CASE("capi: in a forked child idle handles go on, to the same bits", "[capi][fork]") {
@@ -33,32 +37,31 @@ TEST_CASE("capi: in a forked child idle handles go on, to the same bits", "[capi
   SmallRun run(2);
   REQUIRE(run.create());
   REQUIRE(run.steps(2) == MINIMOE_OK);  // the parent's thread pool runs
-  for (int i = 0; i < 100; ++i) {
-    const int code = in_child([&] {
-      if (run.steps(2) != MINIMOE_OK) return 1;
-      if (run.weights() != expected) return 2;
-      run.free();
-      return 0;
-    });
-    REQUIRE(code == 0);
-  }
+  const auto train_on = [&] {
+    if (run.steps(2) != MINIMOE_OK) return 1;
+    if (run.weights() != expected) return 2;
+    run.free();
+    return 0;
+  };
+  for (int i = 0; i < 100; ++i) REQUIRE(in_child(train_on) == 0);
+  for (int i = 0; i < 10; ++i) REQUIRE(in_child(train_on, raw_clone) == 0);
+  REQUIRE(in_child([&] { return in_child(train_on); }) == 0);  // a child's child
   REQUIRE(run.steps(2) == MINIMOE_OK);
   CHECK(run.weights() == expected);
 }
 
 TEST_CASE("capi: a fork during training leaves the child handles that say so and can be freed", "[capi][fork]") {
   SmallRun run(2);
-  REQUIRE(run.create());
+  std::string endless = kSmallRun;
+  endless.replace(endless.find("\"steps\":50"), 10, "\"steps\":1000000000");
+  REQUIRE(run.create(endless.c_str()));
+  // From here on the run makes no threads: AddressSanitizer (GCC 12) does not unlock its list of threads in the child
+  // of a fork that falls into pthread_create, and the child's own pool would wait for it.
+  REQUIRE(run.steps(1) == MINIMOE_OK);
   std::atomic<bool> stop{false};
   std::atomic<int> failures{0};
   std::thread training([&] {
-    while (!stop) {
-      failures += run.steps(50) != MINIMOE_OK;
-      minimoe_trainer_free(run.trainer);  // ends the schedule of 50 steps; begin again
-      run.trainer = nullptr;
-      failures += minimoe_trainer_create(run.model, run.dataset, kSmallRun, std::strlen(kSmallRun), &run.trainer,
-                                         nullptr) != MINIMOE_OK;
-    }
+    while (!stop) failures += run.steps(50) != MINIMOE_OK;
   });
   minimoe_model* const model = run.model;
   minimoe_dataset* const dataset = run.dataset;

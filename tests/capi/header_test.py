@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """minimoe.h follows its own rules, and the manifest lists exactly its functions. Usage: header_test.py HEADER MANIFEST"""
 import json
+import pathlib
 import re
 import sys
 import unittest
@@ -9,6 +10,7 @@ import declarations
 
 HEADER, MANIFEST = sys.argv.pop(1), sys.argv.pop(1)
 THREADS = {"none", "create", "any", "read", "write"}  # capi/functions.json; docs/reference.md says what each means
+FROZEN = sorted(pathlib.Path(__file__).parent.glob("frozen/*/minimoe.h"))
 PLAIN_RESULTS = {"minimoe_version_number": "int32_t", "minimoe_version_string": "const char*",
                  "minimoe_status_name": "const char*"}
 
@@ -118,6 +120,37 @@ class Names(unittest.TestCase):
         codes = [value for name, value in self.header.constants.items()
                  if name == "MINIMOE_OK" or name.startswith("MINIMOE_E_")]
         self.assertEqual(codes, list(range(len(codes))))
+
+
+class Frozen(unittest.TestCase):
+    """Every declaration of a frozen header stands in that of now (docs/abi.md)."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.now = declarations.parse(HEADER)
+        cls.frozen = [declarations.parse(path) for path in FROZEN]
+
+    def test_there_is_one(self):
+        self.assertTrue(self.frozen)
+
+    def test_functions_keep_their_results_and_parameters(self):
+        for then in self.frozen:
+            signatures = {f.name: (f.returns, [(p.type, p.name) for p in f.parameters]) for f in self.now.functions}
+            for f in then.functions:
+                self.assertEqual(signatures.get(f.name), (f.returns, [(p.type, p.name) for p in f.parameters]), f.name)
+
+    def test_structs_grow_at_their_end_only(self):
+        for then in self.frozen:
+            for name, fields in then.structs.items():
+                self.assertEqual(self.now.structs[name][:len(fields)], fields, name)
+            self.assertEqual(self.now.structs["minimoe_error"], then.structs["minimoe_error"])
+
+    def test_types_stay_and_constants_keep_their_values(self):
+        for then in self.frozen:
+            self.assertLessEqual({*then.handles, *then.callbacks}, {*self.now.handles, *self.now.callbacks})
+            self.assertGreaterEqual(self.now.constants["MINIMOE_VERSION_NUMBER"], then.constants["MINIMOE_VERSION_NUMBER"])
+            changed = {name for name, value in then.constants.items() if self.now.constants.get(name) != value}
+            self.assertLessEqual(changed, {"MINIMOE_VERSION_NUMBER"})
 
 
 unittest.main()

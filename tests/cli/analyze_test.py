@@ -2,8 +2,12 @@
 """minimoe analyze: what it writes agrees with itself, and what it cannot do it says."""
 import csv
 import json
+import signal
+import subprocess
+import time
 
-from program import ProgramTest, main, tiny, tree
+import program
+from program import ProgramTest, is_sanitized, main, some_text, tiny, tree
 
 FILES = {"specialisation.json", "capacity.json", "trace.jsonl", "trace.csv"}
 
@@ -122,6 +126,66 @@ class Analyze(ProgramTest):
         (self.dir / "run/checkpoint.safetensors").unlink()
         self.refused("run: has no checkpoint.safetensors", "run")
         self.refused("no such run directory", "nowhere")
+
+    def test_memory_that_is_not_there_is_said_before_it_is_taken(self):
+        if is_sanitized():
+            self.skipTest("a sanitizer needs more than the limit itself")
+        self.train("run")
+        (self.dir / "long.txt").write_text(some_text() * 1000)
+        before = tree(self.dir)
+        done = self.call("analyze", "run", "--corpus=long.txt", "--max-windows=0", memory=64 << 20)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertRegex(done.stderr, r"--max-windows: analyzing [\d,]+ windows of 16 tokens needs .* of memory, this process may "
+                                      r"use 64\.0 MiB")
+        self.assertEqual(tree(self.dir), before)
+
+    def test_a_checkpoint_of_hugging_faces_is_analyzed_block_by_block(self):
+        llama = ["--preset=llama", "--moe-layer=0,1", "--num-experts=4", "--top-k=2", "--max-seq-len=16", "--tokenizer=bpe:280"]
+        self.train("run", *llama)
+        self.succeed("export", "run", "hf")
+        (self.dir / "tree.conllu").write_text(some_treebank())
+        out = self.succeed("analyze", "--hf=hf", "--text=text.txt", "--seq-len=12", "--out=report").stdout
+        special, health = self.read("report/specialisation.json"), self.read("report/health.json")
+        self.assertEqual((special["by"], special["num_tokens"], len(special["layers"])), ("frequency", 64 * 12, 2))
+        self.assertEqual([layer["block"] for layer in health["layers"]], [0, 1])
+        self.assertEqual(health["layers"][0]["figures"]["load"], special["layers"][0]["histogram"])
+        self.assertIn(special["text"] + health["text"], out)
+        self.assertIn("written: specialisation.json, health.json", out)
+        parts = self.json_of("analyze", "--hf=hf", "--conllu=tree.conllu", "--max-windows=0", "--seed=3", "--out=report", "--json")
+        classes = {c["name"]: c["count"] for c in parts["specialisation"]["layers"][1]["classes"]}
+        self.assertEqual(parts["specialisation"]["by"], "class")
+        self.assertGreater(classes["noun"], classes["verb"] / 2)
+        self.assertGreater(classes["sentence-end"], 200)  # a line feed each
+        self.assertEqual(sum(classes.values()), parts["specialisation"]["num_tokens"])
+        (self.dir / "ids.bin").write_bytes(bytes(byte for i in range(2000) for byte in (i * 7 % 200, 0)))
+        (self.dir / "hf/tokenizer.json").unlink()
+        ids = self.json_of("analyze", "--hf=hf", "--text=ids.bin", "--max-windows=3", "--out=report", "--json")
+        self.assertEqual(ids["specialisation"]["num_windows"], 3)
+        before = tree(self.dir)
+        for said, flags in (("hf: has no tokenizer.json", ["--hf=hf", "--text=text.txt", "--out=new"]),
+                            ("--hf needs either --text FILE or --conllu FILE", ["--hf=hf", "--out=new"]),
+                            ("--hf needs either", ["--hf=hf", "--text=ids.bin", "--conllu=tree.conllu", "--out=new"]),
+                            ("--hf needs --out DIR", ["--hf=hf", "--text=ids.bin"]),
+                            ("--hf excludes a run", ["run", "--hf=hf", "--text=ids.bin", "--out=new"]),
+                            ("--text goes with --hf", ["run", "--text=text.txt"]),
+                            ("run: required, or --hf DIR", []),
+                            ("seq_len: 99, expected an integer 1..16", ["--hf=hf", "--text=ids.bin", "--seq-len=99", "--out=new"]),
+                            ("nowhere/config.json", ["--hf=nowhere", "--text=ids.bin", "--out=new"])):
+            self.refused(said, *flags)
+        self.assertEqual(tree(self.dir), before)
+
+    def test_ctrl_c_during_the_trace_leaves_no_directory(self):
+        self.train("run")
+        (self.dir / "long.txt").write_text(some_text() * 200)
+        child = subprocess.Popen([program.PROGRAM, "analyze", "run", "--corpus=long.txt", "--max-windows=0", "--out=new/out"],
+                                 cwd=self.dir, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while child.poll() is None and not (self.dir / "new/out").exists():
+            time.sleep(0.001)
+        child.send_signal(signal.SIGINT)
+        stderr = child.communicate(timeout=120)[1]
+        self.assertEqual(child.returncode, 3, stderr)
+        self.assertIn("interrupted; nothing was written", stderr)
+        self.assertFalse((self.dir / "new").exists())
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 """program: config, corpus, eval, sample, bench and help. Usage: commands_test.py PROGRAM"""
 import json
 import math
+import os
+import subprocess
 
 import program
 from program import ProgramTest, main, tiny
@@ -67,6 +69,7 @@ class Config(ProgramTest):
             "--schedule=constant": ("train.schedule", "constant"), "--weight-decay=0": ("train.weight_decay", 0),
             "--clip-norm=0": ("train.clip_norm", 0), "--seed=18446744073709551615": ("train.seed", 2**64 - 1),
             "--languages=en": ("data.languages", ["en"]), "--max-vocab=50": ("data.max_vocab", 50),
+            "--tokenizer=bpe:300": ("data.tokenizer", "bpe:300"),
             "--val-fraction=0.25": ("data.val_fraction", 0.25), "--format=text": ("data.format", "text"),
         }
         for flag, (key, expected) in flags.items():
@@ -183,7 +186,27 @@ class EvalAndSample(ProgramTest):
         self.assertEqual(len(greedy), 1)
         both = self.json_of(*call, "--seed=1", "--count=2")["samples"]
         self.assertEqual(both, one["samples"] + other["samples"])
-        self.assertTrue(self.succeed(*call[:-1], "--seed=1").stdout.startswith("tea for"))
+        shown = self.succeed(*call[:-1], "--seed=1")
+        self.assertEqual(shown.stdout, one["samples"][0]["text"] + "\n")
+        self.assertRegex(shown.stderr, r"^9 tokens, [0-9.]+ tokens/s\n$")
+        self.assertEqual(self.json_of(*call, "--seed=1", "--top-k=1"), self.json_of(*call, "--seed=2", "--top-p=0"))
+
+    def test_a_sample_grows_by_whole_characters(self):
+        # An untrained model writes bytes at random: parts of characters, and some that are whole.
+        self.succeed("train", *tiny(1), "--out=bytes")
+        growing = subprocess.Popen([program.PROGRAM, "sample", "bytes", "--prompt=a", "--max-new-tokens=3000"], cwd=self.dir,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        text, pieces = b"", 0
+        while piece := os.read(growing.stdout.fileno(), 4096):
+            text += piece
+            text.decode()
+            pieces += 1
+        growing.stdout.close()
+        self.assertEqual(growing.wait(), 0)
+        self.assertGreater(pieces, 1)
+        whole = self.json_of("sample", "bytes", "--prompt=a", "--max-new-tokens=3000", "--json")["samples"][0]["text"]
+        self.assertEqual(text.decode(), whole + "\n")
+        self.assertGreater(len(set(whole)), 20)
 
 
 class Bench(ProgramTest):
@@ -200,6 +223,39 @@ class Bench(ProgramTest):
             for key in ("cpu_ms_per_step", "peak_rss_mb", "isa", "size", "steps"):
                 self.assertIn(key, result)
         self.assertRegex(self.succeed("bench", "--steps=1", "--warmup=0").stdout, r"^lab dense, .* ms a step")
+
+    def test_the_share_of_the_peak_is_that_of_the_models_flops(self):
+        result = self.json_of("bench", "--moe", "--threads=1", "--steps=3", "--json")
+        flops = result["train_flops_per_token"] * result["tokens_per_step"]
+        self.assertAlmostEqual(result["gflops"], flops / result["ms_per_step"]["min"] * 1e-6)
+        self.assertAlmostEqual(result["fma_peak_fraction"], result["gflops"] / result["fma_peak_gflops"])
+        self.assertTrue(0 < result["fma_peak_fraction"] < 1, result)
+
+    def test_the_profile_adds_up_to_the_fastest_step(self):
+        result = self.json_of("bench", "--moe", "--threads=2", "--steps=4", "--profile", "--json")
+        profile = result["profile"]
+        self.assertEqual(profile["num_steps"], 1)
+        self.assertAlmostEqual(sum(entry["ms"] for entry in profile["operations"]), profile["ms"], places=9)
+        self.assertLessEqual(profile["ms"], result["ms_per_step"]["min"])
+        self.assertGreater(profile["ms"], 0.5 * result["ms_per_step"]["min"])
+        self.assertTrue({"experts", "attention", "router", "optimizer", "rest"} <=
+                        {entry["operation"] for entry in profile["operations"]})
+        text = self.succeed("bench", "--moe", "--steps=1", "--profile").stdout
+        for words in ("the fastest step:", "experts", "forward", "of peak", "100.0%"):
+            self.assertIn(words, text)
+        self.assertNotIn("profile", self.json_of("bench", "--steps=1", "--json"))
+
+    def test_a_configuration_of_ones_own_is_timed_on_its_data(self):
+        (self.dir / "own.toml").write_text("[model]\nd_model = 8\nnum_heads = 2\nd_ff = 16\n"
+                                           "[train]\nsteps = 2\nseq_len = 16\nbatch_size = 4\naccumulation_steps = 2\n"
+                                           "learning_rate = 1e-2\nwarmup_steps = 0\n")
+        result = self.json_of("bench", "--config=own.toml", "--set=model.num_layers=3", "--set=model.moe.layers=[2]",
+                              "--set=data.corpus=text.txt", "--steps=60", "--json")
+        self.assertEqual([result["size"], result["model"], result["tokens_per_step"]], ["own", "moe", 128])
+        self.assertLess(result["loss"], 4)  # a few letters can be learned: random bytes would stay at ln 256 = 5.5
+        changed = self.json_of("bench", "--size=lab", "--moe", "--set=model.moe.num_experts=8", "--steps=1", "--json")
+        self.assertEqual(changed["params"] - self.json_of("bench", "--moe", "--steps=1", "--json")["params"],
+                         4 * (2 * 64 * 256 + 256 + 64 + 64))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""program: completions, the manual page and the table of keys. Usage: generated_test.py PROGRAM"""
+"""program: completions, the manual page, the table of keys and the tables of what was measured. Usage: generated_test.py PROGRAM"""
 import pathlib
 import re
 import shutil
@@ -40,6 +40,11 @@ class Generated(ProgramTest):
         for key in self.json_of("config", "--keys", "--json"):
             self.assertIn(f"\n| `{key['key']}` | ", page)
 
+    def test_the_tables_of_performance_are_those_of_their_measurements(self):
+        done = subprocess.run([sys.executable, ROOT / "docs" / "make_performance.py", "--check"], capture_output=True,
+                              text=True)
+        self.assertEqual([done.returncode, done.stderr], [0, ""])
+
     def test_every_option_of_every_command_is_there(self):
         commands = self.commands()
         self.assertIn("--top-k", commands["train"])
@@ -79,7 +84,7 @@ class Generated(ProgramTest):
         few = {"--schedule": "constant cosine", "--languages": "en es", "--drop-priority": "position probability",
                "--aux-loss-scope": "micro_batch sequence global_batch", "--preset": "gpt2 llama",
                "--gate-order": "auto softmax_topk_renorm softmax_topk topk_softmax sigmoid_topk_renorm",
-               "--format": "auto text conllu tokens", "--isa": "auto avx512 avx2 sse4 scalar"}
+               "--format": "auto text jsonl conllu tokens llmc", "--isa": "auto avx512 avx2 sse4 scalar"}
         lists = [("train", option, words.split()) for option, words in few.items()]
         lists += [("eval", "--split", ["val", "held-out-verbs", "held-out-combinations"]),
                   ("corpus", "--split", ["train", "val", "held-out-verbs", "held-out-combinations"])]

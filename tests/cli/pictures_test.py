@@ -286,7 +286,7 @@ class BadInput(Pictures):
         self.refused(broken("d", lambda l: l.pop("load")), "metrics line 3", 'no "load"')
         run = self.run_of("e", invented.metrics(4, steps=5))
         with open(run / "metrics.jsonl", "a") as file:
-            file.write('{"step": 6,')
+            file.write('{"step": 6,\n')
         self.refused(run, "metrics.jsonl:6", "not JSON")
         lines = invented.metrics(4, steps=5)
         lines[4]["step"] = 2

@@ -4,7 +4,9 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,11 @@ def tree(directory):
             for p in sorted(root.rglob("*")) if p.is_file()}
 
 
+def is_sanitized():
+    """Whether the program has a sanitizer, whose own memory no limit on the process leaves room for."""
+    return b"__asan_init" in pathlib.Path(PROGRAM).read_bytes()
+
+
 class ProgramTest(unittest.TestCase):
     """Each test has its own directory with a text file text.txt in it."""
 
@@ -49,10 +56,12 @@ class ProgramTest(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.dir)
         (self.dir / "text.txt").write_text(some_text())
 
-    def call(self, *args, env=None):
-        """Runs the program; its exit code, stdout and stderr are in the answer."""
-        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True,
-                              errors="replace", timeout=TIMEOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
+    def call(self, *args, env=None, memory=None):
+        """Runs the program, with at most `memory` bytes of its own (not under a sanitizer); its exit code, stdout and
+        stderr are in the answer."""
+        limit = memory and not is_sanitized() and (lambda: resource.setrlimit(resource.RLIMIT_DATA, (memory, memory)))
+        return subprocess.run([PROGRAM, *map(str, args)], cwd=self.dir, capture_output=True, text=True, errors="replace",
+                              timeout=TIMEOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}, preexec_fn=limit or None)
 
     def succeed(self, *args):
         done = self.call(*args)
@@ -62,6 +71,13 @@ class ProgramTest(unittest.TestCase):
     def json_of(self, *args):
         """stdout of a call, which must be one JSON document and nothing else."""
         return json.loads(self.succeed(*args).stdout)
+
+    def tensor(self, path, name):
+        """The float32 values of one tensor of a checkpoint."""
+        data = (self.dir / path).read_bytes()
+        size = int.from_bytes(data[:8], "little")
+        begin, end = json.loads(data[8:8 + size])[name]["data_offsets"]
+        return list(struct.unpack(f"<{(end - begin) // 4}f", data[8 + size + begin:8 + size + end]))
 
     def metrics(self, run):
         return [json.loads(line) for line in (self.dir / run / "metrics.jsonl").read_text().splitlines()]

@@ -113,7 +113,8 @@ class Resume(ProgramTest):
         self.assertIsNone(child.poll())
         child.send_signal(signal.SIGINT)
         _, stderr = child.communicate(timeout=60)
-        self.assertEqual((child.returncode, stderr), (-signal.SIGINT, ""))
+        self.assertEqual(child.returncode, -signal.SIGINT)
+        self.assertRegex(stderr, r"^minimoe: warning: the model cannot be exported, to gguf or to hf: [^\n]*\n$")
         self.assertEqual(sorted(p.name for p in (self.dir / "run").iterdir()),
                          ["checkpoint.safetensors", "config.json", "corpus.json", "metrics.jsonl"])
         self.succeed("train", "--resume", "--out=run", "--stop-at=200")

@@ -50,11 +50,11 @@ TEMPLATE_TEST_CASE("kernels: gemm takes any depth, strides and row pitch, and ad
           INFO(instruction_set_name(set) << " strides " << s.a_row << ' ' << s.a_k << " accumulate " << accumulate);
           Tensor<T, 1> c = make_tensor<T, 1>({M * kPitch});
           c.fill(T{7});
+          const Addend<T> add = accumulate ? Addend<T>{c.data(), kPitch} : Addend<T>{};
           if (copying) {
-            gemm.gemm_copying(c.data(), kPitch, a.data(), s.a_row, s.a_k, packed.data(), M, N, K, accumulate,
-                              scratch.data());
+            gemm.gemm_copying(c.data(), kPitch, a.data(), s.a_row, s.a_k, packed.data(), M, N, K, add, scratch.data());
           } else {
-            gemm.gemm(c.data(), kPitch, a.data(), s.a_row, s.a_k, packed.data(), M, N, K, accumulate);
+            gemm.gemm(c.data(), kPitch, a.data(), s.a_row, s.a_k, packed.data(), M, N, K, add);
           }
           for (std::size_t m = 0; m < M; ++m) {
             for (std::size_t n = 0; n < kPitch; ++n) {

@@ -114,6 +114,34 @@ TEMPLATE_TEST_CASE("matmul: a row has the same bits alone, in a block and in the
   }
 }
 
+TEMPLATE_TEST_CASE("matmul: one row times a transposed matrix has the bits that it has among others", "[matmul]", float,
+                   double) {
+  using T = TestType;
+  // Fewer columns than a vector, whole tiles and not, depths within and across blocks, tasks that are shared out.
+  const std::array<std::size_t, 2> sizes[] = {{1, 1},   {3, 17},   {8, 512},  {16, 16},  {31, 256},  {32, 257},
+                                              {33, 31}, {47, 600}, {70, 513}, {300, 64}, {37, 5000}, {1000, 96}};
+  for (const InstructionSet set : available_instruction_sets()) {
+    for (const auto& [N, K] : sizes) {
+      const Tensor<T, 2> a = random_matrix<T>(2, K, "a"), b = random_matrix<T>(N, K, "b"),
+                         bias = random_matrix<T>(1, N, "bias");
+      for (const In<T, 1>& add : {In<T, 1>(), In<T, 1>(bias.data(), {N})}) {
+        Exec serial({.num_threads = 1, .instruction_set = set});
+        Tensor<T, 2> both = make_tensor<T, 2>({2, N});
+        matmul_with_bias<T>(serial, both, a, Transpose::kNo, b, Transpose::kYes, add);
+        for (const int num_threads : {1, 3}) {
+          Exec exec({.num_threads = num_threads, .instruction_set = set});
+          std::vector<T> alone(N + 64, std::numeric_limits<T>::quiet_NaN());
+          matmul_with_bias<T>(exec, View<T, 2>(alone.data() + 32, {1, N}), In<T, 2>(a.data() + K, {1, K}),
+                              Transpose::kNo, b, Transpose::kYes, add);
+          INFO(instruction_set_name(set) << " N " << N << " K " << K << " threads " << num_threads);
+          REQUIRE(std::memcmp(alone.data() + 32, both.data() + N, N * sizeof(T)) == 0);
+          REQUIRE((std::isnan(alone[31]) && std::isnan(alone[32 + N])));
+        }
+      }
+    }
+  }
+}
+
 TEMPLATE_TEST_CASE("matmul: the bits do not depend on the number of threads", "[matmul]", float, double) {
   using T = TestType;
   const std::array<std::size_t, 3> sizes[] = {{64, 2500, 600}, {64, 64, 3000},  {257, 64, 1024},
@@ -132,6 +160,105 @@ TEMPLATE_TEST_CASE("matmul: the bits do not depend on the number of threads", "[
         INFO(M << " x " << N << " x " << K << ", " << num_threads << " threads");
         REQUIRE(same_bits(c, expected));
       }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("matmul: the same bits whether B is packed or read where it lies", "[matmul]", float, double) {
+  using T = TestType;
+  constexpr std::size_t M = 300, N = 64, K = 700;  // B is packed for more than 256 rows
+  const Tensor<T, 2> a = random_matrix<T>(M, K, "a"), a_turned = random_matrix<T>(K, M, "a'"),
+                     b = random_matrix<T>(K, N, "b"), start = random_matrix<T>(M, N, "c");
+  for (const InstructionSet set : available_instruction_sets()) {
+    for (const Transpose turn : kTransposes) {
+      Exec exec({.num_threads = 1, .instruction_set = set});
+      Tensor<T, 2> whole = start;
+      const In<T, 2> left = turn == Transpose::kYes ? In<T, 2>(a_turned) : In<T, 2>(a);
+      matmul<T>(exec, whole, left, turn, b, Transpose::kNo, Accumulate::kYes);
+      for (const int num_threads : {1, 2, 3, 8}) {
+        Exec of_part({.num_threads = num_threads, .instruction_set = set});
+        for (const std::size_t rows : {1, 13, 256}) {
+          Tensor<T, 2> part = make_tensor<T, 2>({rows, N}), part_a = make_tensor<T, 2>({rows, K}),
+                       part_turned = make_tensor<T, 2>({K, rows});
+          std::copy_n(start.data(), part.size(), part.data());
+          for (std::size_t m = 0; m < rows; ++m) {
+            for (std::size_t k = 0; k < K; ++k) {
+              part_a(m, k) = a(m, k);
+              part_turned(k, m) = a_turned(k, m);
+            }
+          }
+          const In<T, 2> part_left = turn == Transpose::kYes ? In<T, 2>(part_turned) : In<T, 2>(part_a);
+          matmul<T>(of_part, part, part_left, turn, b, Transpose::kNo, Accumulate::kYes);
+          INFO(instruction_set_name(set) << " rows " << rows << " threads " << num_threads);
+          REQUIRE(std::memcmp(part.data(), whole.data(), part.size() * sizeof(T)) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("matmul_with_bias: the product accumulated onto the bias in every row, bit for bit", "[matmul]",
+                   float, double) {
+  using T = TestType;
+  const std::array<std::size_t, 3> sizes[] = {{1, 5, 3}, {40, 33, 600}, {300, 64, 700}, {5, 3000, 1100}, {64, 64, 0}};
+  std::vector<MatmulBackend> backends = {MatmulBackend::kNative};
+#if defined(MINIMOE_WITH_BLAS)
+  backends.push_back(MatmulBackend::kBlas);
+#endif
+  for (const MatmulBackend backend : backends) {
+    Exec exec({.num_threads = 2, .matmul_backend = backend});
+    for (const auto& [M, N, K] : sizes) {
+      for (const Transpose turn : kTransposes) {
+        const Tensor<T, 2> a = random_matrix<T>(M, K, "a"), bias = random_matrix<T>(1, N, "bias");
+        const Tensor<T, 2> b = turn == Transpose::kYes ? random_matrix<T>(N, K, "b") : random_matrix<T>(K, N, "b");
+        Tensor<T, 2> expected = make_tensor<T, 2>({M, N}), found = random_matrix<T>(M, N, "c"), without = expected;
+        for (std::size_t m = 0; m < M; ++m) std::copy_n(bias.data(), N, expected.data() + m * N);
+        matmul<T>(exec, expected, a, Transpose::kNo, b, turn, Accumulate::kYes);
+        matmul_with_bias<T>(exec, found, a, Transpose::kNo, b, turn, In<T, 1>(bias.data(), {N}));
+        INFO(M << " x " << N << " x " << K);
+        CHECK(same_bits(found, expected));
+        matmul<T>(exec, expected, a, Transpose::kNo, b, turn);
+        matmul_with_bias<T>(exec, without, a, Transpose::kNo, b, turn, In<T, 1>());
+        CHECK(same_bits(without, expected));
+      }
+    }
+  }
+  Exec exec({.num_threads = 1});
+  const Tensor<T, 2> a = random_matrix<T>(2, 3, "a"), b = random_matrix<T>(3, 4, "b");
+  Tensor<T, 2> c = make_tensor<T, 2>({2, 4});
+  CHECK_THROWS_WITH(matmul_with_bias<T>(exec, c, a, Transpose::kNo, b, Transpose::kNo, In<T, 1>(b.data(), {3})),
+                    "matmul: bias is [3], expected [4]");
+}
+
+TEMPLATE_TEST_CASE("matmul_and_finish: every element is handed over once, complete", "[matmul]", float, double) {
+  using T = TestType;
+  struct Size {
+    std::size_t M, N, K;
+    Transpose transpose_b;
+  };
+  // Packed in one and in several rounds of columns and of k, B read where it lies, an empty sum.
+  for (const auto& [M, N, K, transpose_b] :
+       {Size{37, 70, 9, Transpose::kYes}, Size{40, 64, 300, Transpose::kNo}, Size{13, 33, 600, Transpose::kYes},
+        Size{24, 2600, 1100, Transpose::kNo}, Size{3, 8300, 260, Transpose::kNo}, Size{5, 7, 0, Transpose::kNo}}) {
+    const Tensor<T, 2> a = random_matrix<T>(M, K, "a"), bias = random_matrix<T>(1, N, "bias");
+    const Tensor<T, 2> b = transpose_b == Transpose::kYes ? random_matrix<T>(N, K, "b") : random_matrix<T>(K, N, "b");
+    const In<T, 1> bias_view(bias.data(), {N});
+    for (const int num_threads : {1, 3}) {
+      Exec exec({.num_threads = num_threads});
+      Tensor<T, 2> expected = make_tensor<T, 2>({M, N}), c = make_tensor<T, 2>({M, N}),
+                   seen = make_tensor<T, 2>({M, N});
+      matmul_with_bias<T>(exec, expected, a, Transpose::kNo, b, transpose_b, bias_view);
+      const auto finish = [&](const MatmulPart& part) {
+        for (std::size_t m = part.row_begin; m < part.row_end; ++m) {
+          for (std::size_t n = part.column_begin; n < part.column_end; ++n) seen(m, n) += c(m, n) + 1;
+        }
+      };
+      matmul_and_finish<T>(exec, c, a, Transpose::kNo, b, transpose_b, bias_view, finish);
+      INFO("M " << M << " N " << N << " K " << K << " threads " << num_threads);
+      REQUIRE(same_bits(c, expected));
+      bool complete = true;
+      for (std::size_t i = 0; i < c.size(); ++i) complete = complete && seen.data()[i] == c.data()[i] + 1;
+      REQUIRE(complete);
     }
   }
 }

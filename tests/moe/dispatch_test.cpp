@@ -83,14 +83,29 @@ TEST_CASE("permute: gathering rows and combining them with weights 1 is the iden
   CHECK(test::equal_bits(back, run.x));
   // The gradients are each other's transposes: the same identity backwards.
   std::vector<double> d_weights(31), d_x(run.x.size(), 0.0);
-  combine_backward(run.exec, run.cache.d_y_RD, View<double, 2>(d_weights.data(), {31, 1}), run.tokens(run.d_y),
-                   run.cache.x_RD, {weights.data(), {31, 1}}, run.cache.slot_row_TK);
-  gather_slots_backward_add(run.exec, run.tokens(d_x), run.cache.d_y_RD, run.cache.slot_row_TK);
+  combine_backward(run.exec, run.cache.x_RD, View<double, 2>(d_weights.data(), {31, 1}), run.tokens(run.d_y),
+                   {weights.data(), {31, 1}}, run.cache.slot_row_TK);
+  gather_slots_backward_add(run.exec, run.tokens(d_x), run.cache.x_RD, run.cache.slot_row_TK);
   CHECK(test::equal_bits(d_x, run.d_y));
   for (std::size_t t = 0; t < 31; ++t) {
     double dot = 0;
     for (std::size_t d = 0; d < 19; ++d) dot += run.d_y[t * 19 + d] * run.x[t * 19 + d];
     CHECK(d_weights[t] == Approx(dot).epsilon(1e-13));
+  }
+}
+
+TEST_CASE("permute: rows spread to the places of their tokens, zeros elsewhere", "[moe][dispatch]") {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  struct Spread {
+    std::vector<std::int32_t> tokens;
+    std::vector<double> expected;  // first column; row n begins as n + 1
+  };
+  for (const Spread& s : {Spread{{0, 1, 2, 3}, {1, 2, 3, 4}}, Spread{{1, 2, 3}, {0, 1, 2, 3}},
+                          Spread{{0, 3}, {1, 0, 0, 2}}, Spread{{2}, {0, 0, 1, 0}}, Spread{{}, {0, 0, 0, 0}}}) {
+    std::vector<double> x(4 * 3, kNan);
+    for (std::size_t n = 0; n < s.tokens.size(); ++n) std::fill_n(&x[n * 3], 3, static_cast<double>(n + 1));
+    spread_rows(View<double, 2>(x.data(), {4, 3}), View<const std::int32_t, 1>(s.tokens.data(), {s.tokens.size()}));
+    for (std::size_t i = 0; i < x.size(); ++i) CHECK(x[i] == s.expected[i / 3]);
   }
 }
 

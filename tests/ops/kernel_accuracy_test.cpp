@@ -70,10 +70,7 @@ TEMPLATE_TEST_CASE("activation kernels: error on a dense grid is a few roundings
   const std::vector<T> x = grid<T>(), ones(x.size(), T(1));
   std::vector<T> y(x.size()), d_x(x.size());
   for (const InstructionSet set : available_instruction_sets()) {
-    ExecOptions options;
-    options.instruction_set = set;
-    options.num_threads = 1;
-    Exec exec(options);
+    Exec exec({.num_threads = 1, .instruction_set = set});
     const Kernels<T>& k = exec.kernels<T>();
     for (const Case<T>& c :
          {Case<T>{"gelu_tanh", k.gelu_tanh_forward, k.gelu_tanh_backward, gelu_tanh, gelu_tanh_slope},
@@ -109,10 +106,7 @@ TEMPLATE_TEST_CASE("exp kernel: relative error below 1 epsilon up to underflow, 
   for (const double v : {1e-300, 1e-40, 1e-20, 1e-8, 1e-3}) x.push_back(static_cast<T>(-v));
   std::vector<T> y(x.size());
   for (const InstructionSet set : available_instruction_sets()) {
-    ExecOptions options;
-    options.instruction_set = set;
-    options.num_threads = 1;
-    Exec exec(options);
+    Exec exec({.num_threads = 1, .instruction_set = set});
     const Kernels<T>& k = exec.kernels<T>();
     k.scaled_exp(y.data(), x.data(), x.size(), T(0), T(1));
     Real worst = 0;
@@ -139,10 +133,7 @@ TEMPLATE_TEST_CASE("activation kernels: a value does not depend on where it stan
   using T = TestType;
   const Tensor<T, 1> x = test::random_tensor<T, 1>({70}, "x", 3), g = test::random_tensor<T, 1>({70}, "g");
   for (const InstructionSet set : available_instruction_sets()) {
-    ExecOptions options;
-    options.instruction_set = set;
-    options.num_threads = 1;
-    Exec exec(options);
+    Exec exec({.num_threads = 1, .instruction_set = set});
     const Kernels<T>& k = exec.kernels<T>();
     std::vector<T> whole(70), whole_slope(70), gate(70), up(70);
     for (const auto& [forward, backward] :
@@ -158,6 +149,36 @@ TEMPLATE_TEST_CASE("activation kernels: a value does not depend on where it stan
         REQUIRE(std::equal(part.begin() + 1, part.end() - 1, whole.begin() + begin));
         REQUIRE(std::equal(part_slope.begin() + 1, part_slope.end() - 1, whole_slope.begin() + begin));
         REQUIRE((part.front() == 7 && part.back() == 7 && part_slope.front() == 7 && part_slope.back() == 7));
+      }
+    }
+  }
+}
+
+TEMPLATE_TEST_CASE("activation kernels: with_slope has the bits of forward, and of backward once multiplied",
+                   "[ops][accuracy]", float, double) {
+  using T = TestType;
+  constexpr std::size_t kSize = 70;
+  const Tensor<T, 1> x = test::random_tensor<T, 1>({kSize}, "x", 3), g = test::random_tensor<T, 1>({kSize}, "g");
+  for (const InstructionSet set : available_instruction_sets()) {
+    Exec exec({.num_threads = 1, .instruction_set = set});
+    const Kernels<T>& k = exec.kernels<T>();
+    struct Gelu {
+      decltype(k.gelu_tanh_forward) forward;
+      decltype(k.gelu_tanh_backward) backward;
+      decltype(k.gelu_tanh_with_slope) with_slope;
+    };
+    for (const Gelu& gelu : {Gelu{k.gelu_tanh_forward, k.gelu_tanh_backward, k.gelu_tanh_with_slope},
+                             Gelu{k.gelu_erf_forward, k.gelu_erf_backward, k.gelu_erf_with_slope}}) {
+      for (std::size_t n = 1; n < kSize; ++n) {
+        std::vector<T> y(n), d_x(n), y_kept(n + 1, T(7)), slope(x.begin(), x.begin() + n + 1), product(n + 1, T(7));
+        gelu.forward(y.data(), x.data(), n);
+        gelu.backward(d_x.data(), g.data(), x.data(), n);
+        gelu.with_slope(y_kept.data(), slope.data(), slope.data(), n);
+        std::copy_n(g.data(), n, product.data());
+        k.multiply_into(product.data(), slope.data(), n);
+        REQUIRE(std::equal(y.begin(), y.end(), y_kept.begin()));
+        REQUIRE(std::equal(d_x.begin(), d_x.end(), product.begin()));
+        REQUIRE((y_kept.back() == 7 && slope.back() == x(n) && product.back() == 7));
       }
     }
   }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Includes point left only: core <- ops <- moe <- model, core <- data, {model, data} <- train <- analysis <- capi."""
+"""Includes point left only: core <- ops <- moe <- model, core <- data, {model, data} <- train <- {analysis, exchange} <- capi."""
 import re
 
 # What each room may include, itself among them.
@@ -10,6 +10,7 @@ ROOMS["model"] = ROOMS["moe"] | {"model"}
 ROOMS["data"] = ROOMS["core"] | {"data"}
 ROOMS["train"] = ROOMS["model"] | ROOMS["data"] | {"train"}
 ROOMS["analysis"] = ROOMS["train"] | {"analysis"}
+ROOMS["exchange"] = ROOMS["train"] | {"exchange"}
 
 C_ABI = ("minimoe.h", "minimoe.hpp")
 # Third-party headers that the public headers never show: the library depends on them only inside.

@@ -36,7 +36,8 @@ for each in ${PYTHONS:-"$python"}; do
   say "the wheel in a clean environment of $("$each" --version)"
   fresh wheel "$each" "$wheel"
   (cd "$build" && "$venv/bin/minimoe" --version && "$venv/bin/python" -c 'import minimoe; print(minimoe.build_info())')
-  "$venv/bin/python" -m pip install --quiet -r tests/python/requirements.txt
+  # scikit-learn, 200 MB with SciPy, for the test of the order of imports alone: it brings an OpenMP of its own.
+  "$venv/bin/python" -m pip install --quiet -r tests/python/requirements.txt "scikit-learn>=1.5"
   PATH="$venv/bin:$PATH" "$venv/bin/python" -X dev -W error -m pytest tests/python
   "$venv/bin/python" bench/python_call_overhead.py
 done

@@ -56,6 +56,25 @@ def models(data, directory):
     assert model.info()["moe_blocks"] == [1] and model.config["model"]["vocab_size"] == 13
     model.load_state_dict(model.state_dict())
     assert model.parameter("head.weight").shape == model.parameter_view("head.weight").shape
+    tall = minimoe.Model("lab-dense", vocab_size=13, options=OPTIONS)
+    tall.export(directory / "hf")
+    back = minimoe.Model.import_from(directory / "hf", options=OPTIONS)
+    assert np.array_equal(back.forward([1, 2, 3]), tall.forward([1, 2, 3]))
+    back.write_logits([1, 2, 3], directory / "logits.safetensors", router=True, gradients=True)
+    assert (directory / "logits.safetensors").stat().st_size > 1000
+    moe = tall.upcycle(num_experts=4, seed=3, options=OPTIONS)
+    assert moe.info()["moe_blocks"] == [0, 1]
+    assert np.allclose(moe.forward([1, 2, 3]), tall.forward([1, 2, 3]), rtol=0, atol=1e-5)
+    llama = minimoe.Model({"model": {"preset": "llama", "vocab_size": 13}}, options=OPTIONS)
+    llama.upcycle().export(directory / "mixtral")
+    report = minimoe.analyze_hf(directory / "mixtral", data, max_windows=4, seq_len=8, min_class_tokens=1, options=OPTIONS, **FEW)
+    assert len(report["specialisation"]["layers"]) == len(report["health"]["layers"]) == 2
+    assert '"WordLevel"' in minimoe.Corpus(num_eval_sentences=5).tokenizer()
+    with model.stream([1, 2], 3, top_p=0.9, seed=4) as stream:
+        assert stream.tokens.shape == (0,)
+        assert list(stream) == list(model.generate([1, 2], 3, top_p=0.9, seed=4)) and stream.logits().shape == (13,)
+        assert list(stream.tokens) == list(model.generate([1, 2], 3, top_p=0.9, seed=4)) and next(stream, None) is None
+        assert stream.info()["end"] == "max_new_tokens" and "5 tokens" in repr(stream)
     assert model.generation > 0 and model.generate([1, 2], 3).shape == (3,)
     assert model.routing_trace([1, 2, 3]).experts.shape == (1, 3, 2)
     minimoe.analyze(model, data, max_windows=4, min_class_tokens=1, **FEW)
@@ -66,10 +85,13 @@ def models(data, directory):
 def training(model, data, directory):
     token = minimoe.CancelToken()
     with minimoe.Trainer(model, data, TINY) as trainer:
+        trainer.set_profile(True)
         assert [step.step for step in trainer.steps(2, cancel=token)] == [1, 2]
         assert len(trainer.run(60)) == 60 and trainer.step == 62
         assert trainer.evaluate("val", 2, cancel=token).num_windows == 2
         assert trainer.expert_loads(source="evaluation").sum() == 2 * 8 * 2
+        profile = trainer.profile()
+        assert profile["num_steps"] == 62 and profile["ms"] > max(part["ms"] for part in profile["operations"])
         assert trainer.routing()[0]["block"] == 1 and trainer.interference()[0]["block"] == 1
         assert trainer.health(window=20).verdict and trainer.config["train"]["batch_size"] == 2
         trainer.save(directory / "checkpoint.safetensors")

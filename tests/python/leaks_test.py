@@ -77,7 +77,12 @@ def test_memory_is_flat_over_walks_and_failures(tmp_path):
     assert handles_alive() == alive
     assert minimoe.allocated_bytes() == native
     assert grown < 6 * 1024, grown  # below 1 KiB a walk: of no object that the package makes
-    assert resident_bytes() - resident < 4 << 20
+    # What threads freed may be in malloc's pools for a while (3 MB up and down over 48 rounds, no trend): the least of five.
+    later = []
+    for _ in range(5):
+        rounds(1)
+        later.append(resident_bytes())
+    assert min(later) - resident < 4 << 20, later
 
 
 @pytest.mark.heavy

@@ -109,6 +109,7 @@ class Health(unittest.TestCase):
         self.assertIsInstance(report, minimoe.Health)
         self.assertEqual(report.verdict, "healthy", str(report))
         self.assertEqual(report["options"]["aux_loss_coef"], 0.01)
+        self.assertIs(report["options"]["bias_balancing"], False)
         log = layer.health_log
         self.assertEqual([line["step"] for line in log], list(range(1, 131)))
         self.assertEqual({sum(line["load"]) for line in log}, {512})
@@ -126,6 +127,9 @@ class Health(unittest.TestCase):
         layer = self.train(steps=30, history=12)
         self.assertEqual([line["step"] for line in layer.health_log], list(range(19, 31)))
         self.assertEqual(layer.health(window=5, warmup=0, settle_steps=0)["window"], 5)
+        layer(tokens()).sum().backward()
+        layer.update_bias()
+        self.assertIs(layer.health()["options"]["bias_balancing"], True)
         with self.assertRaisesRegex(ValueError, "windw"):
             layer.health(windw=5)
 

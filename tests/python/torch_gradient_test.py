@@ -59,6 +59,58 @@ class Gradients(unittest.TestCase):
                 layer = make(options)
                 self.check(layer, torch.randn(*shape, 12, generator=torch.Generator().manual_seed(1)))
 
+    def test_an_input_in_another_order_is_the_same_tokens(self):
+        """A leaf of each layout against the reference; then the same values copied: equal bits, y and gradients."""
+        rows = torch.randn(6, 5, 24, generator=torch.Generator().manual_seed(5))
+        layouts = {"sequence first": rows[..., :12].contiguous().transpose(0, 1), "every other token": rows[::2, :, :12],
+                   "columns of a wider tensor": rows[..., 12:],
+                   "channels first": rows[..., :12].transpose(1, 2).contiguous().transpose(1, 2),
+                   "expanded": rows[:1, :, :12].expand(6, 5, 12), "every other column": rows[..., ::2]}
+        for name, x in layouts.items():
+            for options in ({}, {"aux_loss_coef": 0.7, "aux_loss_scope": "sequence"}):
+                with self.subTest(name, **options):
+                    self.assertFalse(x.is_contiguous())
+                    layer, same = make(options), make(options)
+                    self.check(layer, x.detach())
+                    copied = x.detach().contiguous().requires_grad_()
+                    d_y = torch.randn(x.shape, generator=torch.Generator().manual_seed(9))
+                    y = same(copied)
+                    y.backward(d_y)
+                    moved = x.detach().requires_grad_()
+                    layer.zero_grad()
+                    got = layer(moved)
+                    got.backward(d_y)
+                    self.assertTrue(got.is_contiguous())
+                    self.assertTrue(torch.equal(got, y))
+                    self.assertTrue(torch.equal(moved.grad, copied.grad))
+                    for (key, ours), theirs in zip(layer.named_parameters(), same.parameters()):
+                        self.assertTrue(torch.equal(ours.grad, theirs.grad), key)
+
+    def test_the_gradient_goes_back_through_the_view(self):
+        """To what was transposed or expanded, in its own layout: a sequence-first model, one vector for all tokens."""
+        layer = make({"aux_loss_coef": 0.0})
+        sequence_first = torch.randn(5, 3, 12, generator=torch.Generator().manual_seed(6)).requires_grad_()
+        one = torch.randn(1, 1, 12, generator=torch.Generator().manual_seed(7)).requires_grad_()
+        for base, view in ((sequence_first, lambda t: t.transpose(0, 1)), (one, lambda t: t.expand(3, 5, 12))):
+            d_y = torch.randn(3, 5, 12, generator=torch.Generator().manual_seed(8))
+            layer(view(base)).backward(d_y)
+            leaf = base.detach().double().requires_grad_()
+            _, d_x, _, margin = Oracle(layer).gradients(view(leaf), d_y)
+            self.assertGreater(margin, 1e-6)
+            view(leaf).backward(d_x)
+            self.assertEqual((base.grad.shape, base.grad.stride()), (base.shape, base.stride()))
+            self.assertLess(relative_error(base.grad, leaf.grad), TOLERANCE)
+
+    def test_a_mask_in_another_order(self):
+        layer = make({"aux_loss_coef": 0.5})
+        valid = (torch.arange(10)[:, None] < torch.tensor([10, 7, 1, 4])).t()
+        self.assertFalse(valid.is_contiguous())
+        x = torch.randn(10, 4, 12, generator=torch.Generator().manual_seed(4)).transpose(0, 1)
+        self.check(layer, x.detach(), valid)
+        with torch.no_grad():
+            y = layer.eval()(x, valid)
+        self.assertTrue(torch.equal(y, layer(x.contiguous(), valid.contiguous()).detach()))
+
     def test_the_selection_bias_moves_the_choice_and_no_weight(self):
         layer = make({"num_experts": 5})
         layer.expert_bias += torch.tensor([0.3, -0.2, 0.1, 0.0, -0.3])

@@ -52,7 +52,7 @@ TEST_CASE("open_token_source: the grammar corpus speaks the languages that are a
 TEST_CASE("open_token_source: a bad configuration is refused before anything is opened", "[run_config]") {
   DataConfig data;
   data.corpus = "/no/such/file";
-  data.val_fraction = 0.9;
+  data.val_fraction = 1.5;
   data.format = "binary";
   std::string message;
   try {
@@ -62,7 +62,7 @@ TEST_CASE("open_token_source: a bad configuration is refused before anything is 
     message = error.what();
   }
   CHECK(message.find("data.format: \"binary\"") != std::string::npos);
-  CHECK(message.find("data.val_fraction: 0.9") != std::string::npos);
+  CHECK(message.find("data.val_fraction: 1.5") != std::string::npos);
   data = DataConfig{};
   data.corpus = "/no/such/file";
   try {

@@ -39,6 +39,17 @@ TEST_CASE("run_config: keys left out keep their defaults, and the vocabulary is 
   CHECK(config.problems().empty());
 }
 
+TEST_CASE("run_config: a shorter model has shorter sequences, unless their length is given", "[run_config]") {
+  const RunConfig shorter = parse_run_config(R"({"model": {"max_seq_len": 8}})");
+  CHECK(shorter.train.seq_len == 8);
+  CHECK(shorter.problems().empty());
+  CHECK(parse_run_config(run_config_json(shorter)).train.seq_len == 8);
+  CHECK(parse_run_config(R"({"model": {"max_seq_len": 128}})").train.seq_len == 64);
+  const RunConfig given = parse_run_config(R"({"train": {"seq_len": 64}, "model": {"max_seq_len": 8}})");
+  CHECK(given.train.seq_len == 64);
+  CHECK_FALSE(given.problems().empty());
+}
+
 TEST_CASE("run_config: a preset gives the defaults of the other model keys, wherever it stands", "[run_config]") {
   for (const char* json : {R"({"model": {"preset": "llama", "norm_eps": 1e-6, "attention_bias": true}})",
                            R"({"model": {"norm_eps": 1e-6, "attention_bias": true, "preset": "llama"}})"}) {
@@ -213,12 +224,13 @@ TEST_CASE("run_config: each broken text is refused with its place, what came and
       {R"({"train": {"seed": 18446744073709551616}})", {"train.seed: 18446744073709551616"}},
       {R"({"train": {"beta2": 1}})", {"train.beta2: 1, allowed a number, 0 <= x < 1"}},
       {R"({"train": {"schedule": "linear"}})", {"train.schedule: \"linear\"", "constant | cosine"}},
-      {R"({"data": {"val_fraction": 0.6}})", {"data.val_fraction: 0.6, allowed a number, 0 < x <= 0.5"}},
+      {R"({"train": {"precision": "fp16"}})", {"train.precision: \"fp16\"", "fp32 | bf16"}},
+      {R"({"data": {"val_fraction": 1.5}})", {"data.val_fraction: 1.5, allowed a number, 0 < x <= 1"}},
       {R"({"data": {"languages": ["fr"]}})", {"data.languages[0]: \"fr\"", "en | es"}},
       {R"({"data": {"languages": "en"}})", {"data.languages: \"en\" (a string), allowed a list"}},
       {R"({"data": {"corpus": ""}})", {"data.corpus: \"\""}},
       {R"({"data": {"corpus": "a\u0000b"}})", {"data.corpus: \"a\\u0000b\""}},
-      {R"({"data": {"format": "bin"}})", {"data.format", "auto | text | conllu | tokens"}},
+      {R"({"data": {"format": "bin"}})", {"data.format", "auto | text | jsonl | conllu | tokens | llmc"}},
       {nested(33), {"deeper than 32"}},
       {"{\"x\": " + nested(100000) + "}", {"deeper than 32"}},
       {"{\"x\": [" + std::string(200000, '0') + "]}", {"line 1"}},

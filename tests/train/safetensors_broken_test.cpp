@@ -41,6 +41,13 @@ std::string rows(const std::vector<std::pair<int, int>>& ranges) {
   return header + "}";
 }
 
+/// [1,1,1], of `count` ones.
+std::string ones(std::size_t count) {
+  std::string list = "[1";
+  for (std::size_t i = 1; i < count; ++i) list += ",1";
+  return list + "]";
+}
+
 /// The message, after checking code, prefix and memory; empty when the file was accepted.
 std::string refusal(const std::string& path, ErrorCode code) {
   minimoe_test::reset_largest_allocation();
@@ -75,6 +82,9 @@ TEST_CASE("safetensors: the forms next to the broken ones are accepted", "[safet
       file_of(one("F32", "[]", "[0,4]"), 4),
       file_of(one("F64", "[2,1]", "[0,16]"), 16),
       file_of(one("F32", "[0]", "[0,0]"), 0),
+      file_of(one("BF16", "[2]", "[0,4]"), 4),
+      file_of(one("F16", "[3]", "[0,6]"), 6),
+      file_of(one("F32", ones(64), "[0,4]"), 4),
       file_of(one("F32", "[0,9223372036854775807]", "[0,0]"), 0),
       file_of(rows({{4, 8}, {0, 4}, {8, 8}, {4, 4}, {8, 16}}), 16),
       file_of("{\n \"t\" : {\"shape\":[1], \"data_offsets\":[0,4],\"dtype\":\"F32\"} }", 4),
@@ -123,9 +133,59 @@ TEST_CASE("safetensors: each broken file is refused with its tensor, what came a
        "t: the key stands there twice"},
       {file_of(R"({"t":{"dtype":"F32","dtype":"F32","shape":[],"data_offsets":[0,4]}})", 4), "t.dtype: the key"},
       {file_of(R"({"t":{"dtype":"F32","shape":[],"data_offsets":[0,4],"stride":[1]}})", 4), "unknown key \"stride\""},
-      {file_of(one("F33", "[1]", "[0,4]"), 4), "dtype \"F33\", allowed F32, F64"},
+      {file_of(one("F33", "[1]", "[0,4]"), 4), "dtype \"F33\", allowed F64, F32, BF16, F16"},
       {file_of(one("f32", "[1]", "[0,4]"), 4), "dtype \"f32\""},
-      {file_of(one("BF16", "[2]", "[0,4]"), 4), "\"t\" is BF16", ErrorCode::kUnsupported},
+      {file_of(one("bf16", "[2]", "[0,4]"), 4), "dtype \"bf16\""},
+      {file_of(one("", "[2]", "[0,4]"), 4), "dtype \"\""},
+      {file_of(one("F32\\u0000", "[1]", "[0,4]"), 4), "dtype \"F32\\u0000\""},
+      {file_of(one("BF16", "[2]", "[0,8]"), 8), "hold 8 bytes, BF16 [2] has 4"},
+      {file_of(one("F16", "[3]", "[0,4]"), 4), "hold 4 bytes, F16 [3] has 6"},
+      {file_of(one("BF16", "[1]", "[0,1]"), 1), "hold 1 bytes, BF16 [1] has 2"},
+      {file_of(one("BF16", "[9223372036854775808]", "[0,0]"), 0), "more than 2^64 bytes"},
+      {file_of(one("F16", "[9223372036854775809]", "[0,2]"), 2), "more than 2^64 bytes"},
+      {file_of(one("F16", "[3,6148914691236517206]", "[0,4]"), 4), "more than 2^64 bytes"},
+      {file_of(one("BOOL", "[4]", "[0,4]"), 4), "\"t\" is BOOL", ErrorCode::kUnsupported},
+      {file_of(one("U8", "[4]", "[0,4]"), 4), "\"t\" is U8", ErrorCode::kUnsupported},
+      {file_of(one("F8_E4M3", "[4]", "[0,4]"), 4), "\"t\" is F8_E4M3", ErrorCode::kUnsupported},
+      {file_of(one("C64", "[1]", "[0,8]"), 8), "\"t\" is C64", ErrorCode::kUnsupported},
+      {file_of(R"({"t":{"dtype":null,"shape":[],"data_offsets":[0,4]}})", 4), "dtype is missing or not a string"},
+      {file_of(R"({"t":{"dtype":["F32"],"shape":[],"data_offsets":[0,4]}})", 4), "dtype is missing or not a string"},
+      {file_of(R"({"t":[]})", 0), "tensor \"t\": a list, allowed an object"},
+      {file_of(R"({"t":"F32"})", 0), "tensor \"t\": \"F32\" (a string), allowed an object"},
+      {file_of(R"({"t":true})", 0), "tensor \"t\": true, allowed an object"},
+      {file_of(R"({"":{}})", 0), "tensor \"\": dtype is missing"},
+      {file_of(R"({"__metadata__":null})", 0), "__metadata__: null, allowed an object"},
+      {file_of(R"({"__metadata__":"pt"})", 0), "__metadata__: \"pt\" (a string), allowed an object"},
+      {file_of(R"({"__metadata__":{"a":null}})", 0), "__metadata__.a: null, allowed a string"},
+      {file_of(R"({"__metadata__":{"a":{"b":"c"}}})", 0), "__metadata__.a: an object, allowed a string"},
+      {file_of(R"({"t":{"DTYPE":"F32","shape":[],"data_offsets":[0,4]}})", 4), "dtype is missing"},
+      {file_of(R"({"t":{"dtype":"F32","shape":[],"data_offsets":[0,4],"":0}})", 4), "unknown key \"\""},
+      {file_of(R"({"t":{"dtype":"F32","shape":null,"data_offsets":[0,4]}})", 4), "shape is missing or not a list"},
+      {file_of(R"({"t":{"dtype":"F32","shape":{},"data_offsets":[0,4]}})", 4), "shape is missing or not a list"},
+      {file_of(one("F32", "[1]", "null"), 4), "not a list of two"},
+      {file_of(one("F32", "[1]", "[]"), 4), "not a list of two"},
+      {file_of(one("F32", "[1]", "[0,\"4\"]"), 4), "not a list of two integers"},
+      {file_of(one("F32", "[1]", "[0,1e0]"), 4), "not a list of two integers"},
+      {file_of(one("F32", "[1]", "[0,18446744073709551620]"), 4), "not a list of two integers"},
+      {file_of(one("F32", "[1e400]", "[0,4]"), 4), "header: line 1"},
+      {file_of(one("F32", "[1,]", "[0,4]"), 4), "header: line 1"},
+      {file_of(one("F32", "[01]", "[0,4]"), 4), "header: line 1"},
+      {file_of(one("F32", "[+1]", "[0,4]"), 4), "header: line 1"},
+      {file_of(one("F32", "[NaN]", "[0,4]"), 4), "header: line 1"},
+      {file_of(one("F32", "[null]", "[0,4]"), 4), "shape has null"},
+      {file_of(one("F32", "[true]", "[0,4]"), 4), "shape has true"},
+      {file_of(one("F32", "[[1]]", "[0,4]"), 4), "shape has a list"},
+      {file_of(one("F32", ones(65), "[0,4]"), 4), "an array of more than 64 values"},
+      {file_of(one("F32", ones(100'000), "[0,4]"), 4), "an array of more than 64 values"},
+      {file_of(one("F32", "[1]", ones(65)), 4), "an array of more than 64 values"},
+      {file_of(R"({"t":{"dtype":"F32","shape":[],"data_offsets":[0,4]}})", 3), "allowed 0 <= begin <= end <= 3"},
+      {file_of(R"({'t':{}})", 0), "header: line 1"},
+      {file_of(R"({"t":{},})", 0), "header: line 1"},
+      {file_of("{/**/}", 0), "header: line 1"},
+      {file_of(R"({"\ud800":{}})", 0), "header: line 1"},
+      {file_of(rows({{4, 8}}), 8), "begins at byte 4 of the buffer, expected 0 (a hole)"},
+      {file_of(rows({{0, 4}, {4, 8}, {4, 8}}), 8), "(an overlap)"},
+      {file_of(rows({{0, 12}, {4, 8}}), 12), "(an overlap)"},
       {file_of(one("I64", "[1]", "[0,8]"), 8), "\"t\" is I64", ErrorCode::kUnsupported},
       {file_of(R"({"t":{"dtype":4,"shape":[],"data_offsets":[0,4]}})", 4), "dtype is missing or not a string"},
       {file_of(R"({"t":{"dtype":"F32","data_offsets":[0,4]}})", 4), "shape is missing"},
@@ -163,7 +223,7 @@ TEST_CASE("safetensors: each broken file is refused with its tensor, what came a
       {file_of(rows({{0, 4}}), 5), "the tensors end at byte 4 of the buffer, the file at 5"},
       {file_of("{}", 8), "the tensors end at byte 0 of the buffer, the file at 8"},
   };
-  CHECK(std::size(cases) >= 60);
+  CHECK(std::size(cases) >= 100);
   for (const Broken& broken : cases) {
     write_file(path, broken.content);
     const std::string message = refusal(path, broken.code);

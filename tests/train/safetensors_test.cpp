@@ -71,6 +71,65 @@ TEST_CASE("safetensors: the same tensors give the reference library's bytes, in 
   }
 }
 
+TEST_CASE("safetensors: every BF16 and F16 value reads as the number that its bits mean", "[safetensors]") {
+  // By the definition, in powers of two: sign, exponent and fraction bits.
+  const auto meaning = [](std::uint32_t bits, int fraction_bits, int exponent_bits) {
+    const int exponent = static_cast<int>(bits >> fraction_bits & ((1u << exponent_bits) - 1));
+    const double fraction = std::ldexp(bits & ((1u << fraction_bits) - 1), -fraction_bits);
+    const double sign = bits >> (fraction_bits + exponent_bits) ? -1 : 1;
+    const int bias = (1 << (exponent_bits - 1)) - 1;
+    if (exponent == 2 * bias + 1) return fraction == 0 ? sign * HUGE_VAL : std::nan("");
+    return sign * (exponent ? std::ldexp(1 + fraction, exponent - bias) : std::ldexp(fraction, 1 - bias));
+  };
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("f");
+  std::string all(131072, '\0');
+  for (std::size_t bits = 0; bits < 65536; ++bits) {
+    all[2 * bits] = static_cast<char>(bits & 255);
+    all[2 * bits + 1] = static_cast<char>(bits >> 8);
+  }
+  const std::string header =
+      R"({"b":{"dtype":"BF16","shape":[65536],"data_offsets":[0,131072]},"h":{"dtype":"F16","shape":[65536],"data_offsets":[131072,262144]}})";
+  const std::uint64_t size = header.size();
+  minimoe_test::write_file(path, std::string(reinterpret_cast<const char*>(&size), 8) + header + all + all);
+  const SafetensorsFile file(path);
+  for (const auto& [name, fraction_bits, exponent_bits] : {std::tuple{"b", 7, 8}, {"h", 10, 5}}) {
+    std::vector<float> values(65536);
+    file.read_as(*file.find(name), 0, values.size(), values.data());
+    std::vector<double> wide(65536);
+    file.read_as(*file.find(name), 0, wide.size(), wide.data());
+    for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+      const double expected = meaning(bits, fraction_bits, exponent_bits);
+      if (std::isnan(expected)) {
+        REQUIRE(std::isnan(values[bits]));
+      } else {
+        REQUIRE(static_cast<double>(values[bits]) == expected);
+        REQUIRE(wide[bits] == expected);
+        REQUIRE(std::signbit(values[bits]) == std::signbit(expected));
+      }
+    }
+    float part[3] = {};
+    file.read_as(*file.find(name), 0x3C01, 2, part);
+    CHECK((part[0] == values[0x3C01] && part[1] == values[0x3C02] && part[2] == 0));
+    CHECK_THROWS_AS(file.read_as(*file.find(name), 65535, 2, part), Error);
+  }
+}
+
+TEST_CASE("safetensors: F64 reads as float, and F32 as double", "[safetensors]") {
+  const TemporaryDirectory directory;
+  const std::vector<double> wide = {1.0 / 3, -2.5};
+  const std::vector<float> narrow = {1.0f / 3, 7};
+  write_safetensors(directory.file("f"),
+                    {{"w", TensorType::kF64, {2}, wide.data()}, {"n", TensorType::kF32, {2}, narrow.data()}}, {});
+  const SafetensorsFile file(directory.file("f"));
+  float f[2];
+  double d[2];
+  file.read_as(*file.find("w"), 0, 2, f);
+  file.read_as(*file.find("n"), 0, 2, d);
+  CHECK((f[0] == 1.0f / 3 && f[1] == -2.5f));
+  CHECK((d[0] == static_cast<double>(1.0f / 3) && d[1] == 7));
+}
+
 // Run by tests/golden/read_safetensors.py, which reads the file with the reference library.
 TEST_CASE("safetensors: a sample for the reference library", "[.safetensors_sample]") {
   const char* path = std::getenv("MINIMOE_SAMPLE_FILE");

@@ -42,7 +42,7 @@ _atexit.register(_raw_calls.mm_leave_python)
 _raw_calls.minimoe_check_version(_raw_calls.MINIMOE_VERSION_NUMBER)
 
 from . import config  # noqa: E402
-from .analysis import Analysis, analyze  # noqa: E402
+from .analysis import Analysis, analyze, analyze_hf  # noqa: E402
 from .cancel import CancelToken  # noqa: E402
 from .comparison import Comparison, compare_findings, compare_verdict  # noqa: E402
 from .config import Config, breaks, cost, estimate_memory, keys, preset, resolve  # noqa: E402
@@ -55,6 +55,7 @@ from .moe_cache import MoECache, RoutingMetrics  # noqa: E402
 from .moe_layer import MoELayer  # noqa: E402
 from .options import Options, allocated_bytes  # noqa: E402
 from .parameters import ParameterView  # noqa: E402
+from .token_stream import TokenStream  # noqa: E402
 from .trainer import Evaluation, Step, Trainer, checkpoint_info  # noqa: E402
 
 __version__: str = _raw_calls.minimoe_version_string()
@@ -90,12 +91,14 @@ __all__ = [
     "Sentence",
     "ShapeError",
     "Step",
+    "TokenStream",
     "Trainer",
     "Unsupported",
     "VersionMismatch",
     "Window",
     "allocated_bytes",
     "analyze",
+    "analyze_hf",
     "breaks",
     "build_info",
     "checkpoint_info",

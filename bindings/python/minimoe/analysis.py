@@ -4,11 +4,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from typing import Any
 
-from .cancel import CancelToken
+from . import _calls as raw
+from ._handle import expect
+from ._path import path_of
+from .cancel import CancelToken, raw_token
+from .config import _parse, to_json
 from .dataset import Dataset, Window
 from .model import Model, RoutingTrace
+from .options import Options, raw_options
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,3 +48,16 @@ def analyze(model: Model, dataset: Dataset, split: str = "val", *, max_windows: 
     windows = dataset.windows(split, seq_len, min(num_traces, dataset.num_windows(split, seq_len)))
     return Analysis(specialisation, capacity,
                     [(window, model.routing_trace(window.inputs)) for window in windows])
+
+
+def analyze_hf(path: str | os.PathLike[str], dataset: Dataset, split: str = "val", *, cancel: CancelToken | None = None,
+               options: Options | None = None, **keywords: Any) -> dict[str, Any]:
+    """What the routers of a directory of Hugging Face's transformers do with a dataset, with one block's weights in
+    memory at a time: {"specialisation": as Model.specialisation, "health": as health()}.
+
+    keywords: max_windows (64; 0: all), seq_len (256), batch_size (4), and the draws of `analyze`.
+    """
+    expect("dataset", dataset, Dataset)
+    result: dict[str, Any] = _parse(raw.minimoe_hf_analyze(
+        dataset._handle, path_of(path), split, to_json("keywords", keywords), raw_options(options), raw_token(cancel)))
+    return result

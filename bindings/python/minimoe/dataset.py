@@ -131,6 +131,10 @@ class Dataset(Handle[raw.minimoe_dataset]):
         """The resolved configuration, with model.vocab_size set to that of the dataset where it was 0."""
         return Config(_parse(raw.minimoe_dataset_fit_config(self._handle, text_of(Config(config, **keywords)))))
 
+    def tokenizer(self) -> str:
+        """The alphabet as a tokenizer.json of Hugging Face's tokenizers, which gives the ids of `encode`."""
+        return raw.minimoe_dataset_tokenizer(self._handle)
+
     def encode(self, text: str) -> npt.NDArray[np.int32]:
         """Tokens of a text in the dataset's own alphabet; one in memory reads decimal ids between white space."""
         return filled(np.int32, lambda out: raw.minimoe_dataset_encode(self._handle, text, out))

@@ -55,7 +55,7 @@ def health(log: Log, /, **options: Any) -> Health:
     "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block". An iterable of mappings (arrays are fine
     in them), the path of a file with one JSON object a line, or such text itself (a str with a line feed or "{").
     options: window (50), warmup (50), settle_steps (50), and the limits of docs/health.md; for the advice also
-    aux_loss_coef, z_loss_coef, router_init_std.
+    aux_loss_coef, z_loss_coef, router_init_std, bias_balancing.
     """
     return Health(_parse(raw.minimoe_health_check(_lines(log), to_json("options", options))))
 

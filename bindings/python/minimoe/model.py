@@ -21,6 +21,7 @@ from .config import Config, _parse, text_of, to_json
 from .dataset import Dataset
 from .options import Options, raw_options
 from .parameters import Parameters, checked_out
+from .token_stream import TokenStream
 
 
 class RoutingTrace(NamedTuple):
@@ -64,6 +65,38 @@ class Model(Parameters[raw.minimoe_model]):
         """A model from a file of `save`, or of `Trainer.save`."""
         return cls._of(raw.minimoe_model_load(path_of(path), raw_options(options)), options)
 
+    @classmethod
+    def import_from(cls, path: str | os.PathLike[str], *, options: Options | None = None) -> Model:
+        """A model from a directory of Hugging Face's transformers, or a GGUF file (docs/exchange.md has the architectures)."""
+        return cls._of(raw.minimoe_model_import(path_of(path), raw_options(options)), options)
+
+    def upcycle(self, *, options: Options | None = None, **keywords: Any) -> Model:
+        """A new model whose experts are copies of this dense one's feed-forward networks, and whose logits are this
+        one's, to rounding, until it is trained: num_experts=8, top_k=2, layers=(every block),
+        gate_order="softmax_topk_renorm", router_init_std=0.02, seed=(train.seed)."""
+        made = raw.minimoe_model_upcycle(self._handle, to_json("upcycle", keywords), raw_options(options))
+        return self._of(made, options)
+
+    def export(self, path: str | os.PathLike[str], *, format: str = "hf",
+               tokenizer: str | os.PathLike[str] | None = None, check: bool = False) -> None:
+        """Writes the model for another program: format "hf", config.json and model.safetensors for Hugging Face's transformers
+        in the directory `path`; "gguf", the file `path` for llama.cpp, with the vocabulary of `tokenizer`, a tokenizer.json.
+        Unsupported when no architecture there holds the model without loss; `check` writes nothing and asks only that, also
+        of what training may make of the model."""
+        options: dict[str, Any] = {"format": format, "check": check}
+        if tokenizer is not None:
+            options["tokenizer"] = os.fspath(tokenizer)
+        raw.minimoe_model_export(self._handle, to_json("export", options), path_of(path))
+
+    def write_logits(self, tokens: Any, path: str | os.PathLike[str], *, seq_len: int | None = None,
+                     router: bool = False, gradients: bool = False) -> None:
+        """Writes "logits", "loss" and, asked for, the routers' choices and the gradients of the loss for tokens [S] or
+        [B, S], as safetensors."""
+        tokens = tokens_of("tokens", tokens)
+        raw.minimoe_model_write_logits(self._handle, tokens, sequence_length("tokens", tokens, seq_len),
+                                       to_json("write_logits", {"router": router, "gradients": gradients}),
+                                       path_of(path))
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes weights and configuration as safetensors; an earlier file is replaced only by a complete one."""
         raw.minimoe_model_save(self._handle, path_of(path))
@@ -100,14 +133,25 @@ class Model(Parameters[raw.minimoe_model]):
         return out
 
     def generate(self, prompt: Any, max_new_tokens: int = 64, *, temperature: float = 1.0, top_k: int = 0,
-                 seed: int = 0, stop_token: int = -1, cancel: CancelToken | None = None) -> npt.NDArray[np.int32]:
-        """The new tokens after a prompt of at least one. temperature: 0 is greedy. top_k: 0 is all. stop_token ends the
-        text and is included; -1: none."""
+                 top_p: float = 1.0, seed: int = 0, stop_token: int = -1, when_full: str = "slide",
+                 cancel: CancelToken | None = None) -> npt.NDArray[np.int32]:
+        """The new tokens after a prompt of at least one. temperature: 0 is greedy. top_k: 0 is all. top_p: the likeliest
+        tokens that hold this much of the probability. stop_token ends the text and is included; -1: none. when_full: at
+        max_seq_len the context slides ("slide"), or the text ends ("stop")."""
         text = to_json("generate", {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k,
-                                    "seed": seed, "stop_token": stop_token})
+                                    "top_p": top_p, "seed": seed, "stop_token": stop_token, "when_full": when_full})
         prompt, token = tokens_of("prompt", prompt), raw_token(cancel)
         return filled(np.int32,
                       lambda out: raw.minimoe_model_generate(self._handle, prompt, text, token, out))
+
+    def stream(self, prompt: Any, max_new_tokens: int = 64, *, temperature: float = 1.0, top_k: int = 0,
+               top_p: float = 1.0, seed: int = 0, stop_token: int = -1, when_full: str = "stop",
+               cancel: CancelToken | None = None) -> TokenStream:
+        """The tokens of `generate` as an iterator, each computed when it is asked for. But when_full is "stop" unless
+        given: the text ends with token max_seq_len + 1, and a prompt longer than max_seq_len is refused."""
+        return TokenStream(self, prompt, to_json("stream", {
+            "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
+            "stop_token": stop_token, "when_full": when_full}), cancel)
 
     def answer_probes(self, dataset: Dataset, split: str = "val", max_count: int = 100, *,
                       cancel: CancelToken | None = None) -> list[dict[str, Any]]:

@@ -143,7 +143,8 @@ class Trainer(Handle[raw.minimoe_trainer]):
 
     def routing(self, source: Source = "step") -> list[dict[str, Any]]:
         """What the routers did in the last step or evaluation, one entry an MoE layer: [{"block", "num_tokens", "load",
-        "dropped", "mean_probs", "gate_weight_share", "aux_loss", "z_loss"}]; empty before the first."""
+        "dropped", "mean_probs", "gate_weight_share", "aux_loss", "z_loss", "router_logit_norm", "bias_min", "bias_max"}];
+        empty before the first."""
         result: list[dict[str, Any]] = _parse(raw.minimoe_trainer_routing(self._handle, _source(source)))
         return result
 
@@ -155,6 +156,15 @@ class Trainer(Handle[raw.minimoe_trainer]):
     def health(self, **options: Any) -> Health:
         """Judges the routers over the steps since the trainer was made or resumed. options: as `minimoe.health`."""
         return Health(_parse(raw.minimoe_trainer_health(self._handle, to_json("options", options))))
+
+    def set_profile(self, enabled: bool) -> None:
+        """Begins to add up where the time of steps goes, from nothing, or ends it."""
+        raw.minimoe_trainer_set_profile(self._handle, int(enabled))
+
+    def profile(self) -> dict[str, Any]:
+        """Where the time of the steps since then went: {"num_steps", "ms", "flops", "operations": [{"operation",
+        "pass", "ms", "calls", "flops"}]}, means over the steps; "ms" is the sum over the operations."""
+        return _parse(raw.minimoe_trainer_profile(self._handle))  # type: ignore[no-any-return]
 
     def interference(self, *, cancel: CancelToken | None = None) -> list[dict[str, Any]]:
         """How the balance loss pulls at each router, for the batch of the next step: [{"block", "main_norm",

@@ -21,6 +21,7 @@ pub(crate) fn link() {
         .define("MINIMOE_BUILD_PROGRAM", "OFF")
         .define("MINIMOE_BUILD_TESTS", "OFF")
         .define("MINIMOE_INSTALL", "OFF")
+        .define("CMAKE_UNITY_BUILD", "ON")
         .build_target("minimoe_static")
         .build()
         .join("build");

@@ -28,10 +28,15 @@ struct RouterLayerLog {
   std::optional<std::int64_t> block;  ///< of the model, when the log says it
   std::size_t num_experts = 0, top_k = 0;
   std::vector<RouterLogEntry> entries;  ///< steps rise
+  std::size_t num_left_out = 0;         ///< earlier lines that were read and are not kept
+  RouterLogEntry first = {};            ///< the first of these, when there are any
 };
 
 /// How far mean_probs and gate_weight_share may sum from 1: logs are rounded, and sums of bfloat16 are not exact.
 inline constexpr double kProbabilitySumTolerance = 5e-3;
+
+/// Of one layer's lines, the last ones are kept: so many, and fewer where E is above 838.
+inline constexpr std::size_t kMostLogEntries = 20000;
 
 /// Reads one JSON object a line: {"step", "layer", "top_k", "load"} and what RouterLogEntry has beside; blank lines are
 /// skipped. @return the layers in ascending order. @throws Error(kInvalidArgument) with the number of the line for what

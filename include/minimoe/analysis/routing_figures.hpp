@@ -42,8 +42,9 @@ struct RoutingFigures {
   double gate_gap = 0;  ///< half the sum of |gate mass - share of counts|: 0 the same, 1 apart
 
   std::optional<double> drop_rate;
-  std::optional<double> router_logit_norm, aux_loss, z_loss, bias_min, bias_max;  ///< of the last line
-  std::vector<std::size_t> dead, cold, hot;                                       ///< experts
+  std::optional<double> router_logit_norm;                     ///< over all tokens of the span
+  std::optional<double> aux_loss, z_loss, bias_min, bias_max;  ///< of the last line
+  std::vector<std::size_t> dead, cold, hot;                    ///< experts
 
   /// An upper bound of the probability that a fair router gives some expert a count as far from even as the farthest
   /// here (Chernoff, times E), tokens being independent.

@@ -32,6 +32,9 @@ struct RoutedTokens {
   std::vector<std::vector<std::int32_t>> random_routers = {};
 };
 
+/// What the p-value of the shuffled labels must not exceed.
+inline constexpr double kSignificance = 0.01;
+
 /// Of the draws of a control; their NMI is counted as the layer's is, so small samples raise both alike.
 struct ControlValues {
   std::size_t num_draws = 0;
@@ -51,8 +54,9 @@ enum class Conclusion {
   kWordForm,    ///< experts divide by word form; class says no more
   kRandomLike,  ///< no more related to classes than a router that knows nothing
   kNone,        ///< no division that the data show
+  kUndecided,   ///< too few permutations to tell kNone or kWordForm from the others
 };
-/// "class", "word-form", "random-like", "none"
+/// "class", "word-form", "random-like", "none", "undecided"
 const char* conclusion_name(Conclusion conclusion);
 
 /// What one MoE layer's experts divide by. Every assignment counts 1/K, so a token with K experts counts as one: the
@@ -74,7 +78,10 @@ struct LayerSpecialisation {
 
   ControlValues shuffled_labels;  ///< classes permuted over all tokens
   double p_value = 1;             ///< (1 + shuffles that reach the NMI) / (1 + shuffles)
-  ControlValues random_table;     ///< each word form has K experts drawn for it
+  double least_p_value() const { return 1 / (1 + static_cast<double>(shuffled_labels.num_draws)); }
+  /// Whether p can reach kSignificance at all.
+  bool is_decidable() const { return least_p_value() <= kSignificance; }
+  ControlValues random_table;  ///< each word form has K experts drawn for it
   ControlValues random_router;
   ControlValues within_word_shuffle;  ///< experts permuted among the occurrences of each word form
 

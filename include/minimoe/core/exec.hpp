@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How things are computed: threads, instruction set, matrix-product backend. Nothing here changes what is computed
-// (bits may differ between instruction sets and between backends, never between thread counts).
+// How things are computed: threads, instruction set, matrix-product backend and precision. Only the precision changes
+// what is computed (bits may differ between instruction sets and between backends, never between thread counts).
 #pragma once
 
 #include <memory>
@@ -14,6 +14,8 @@ namespace minimoe {
 
 enum class InstructionSet { kAuto, kScalar, kSse4, kAvx2, kAvx512 };
 enum class MatmulBackend { kNative, kBlas };
+/// Of the operands of matmul: float, or float rounded to bfloat16. Sums are float in both. double is never rounded.
+enum class Precision { kFloat32, kBfloat16 };
 
 struct ExecOptions {
   int num_threads = 0;  ///< 0: one per available core; else 1..256. Affects speed only.
@@ -21,6 +23,8 @@ struct ExecOptions {
   MatmulBackend matmul_backend = MatmulBackend::kNative;   ///< kBlas: only in a build with MINIMOE_WITH_BLAS
   MemoryResource* resource = nullptr;                      ///< for the packing buffers
 };
+
+class Profile;  // profile.hpp
 
 template <class T>
 struct Kernels;  // src/core/simd/kernels.hpp: the table of vector kernels of one instruction set
@@ -37,6 +41,11 @@ class Exec {
   int num_threads() const;
   InstructionSet instruction_set() const;
   MatmulBackend matmul_backend() const;
+  Precision precision() const;
+  /// Whether kBfloat16 uses the CPU's own instructions; if not, slowly the same bits (but of subnormal floats).
+  bool multiplies_bfloat16() const;
+  /// @throws Error(kUnsupported) for kBfloat16 with the BLAS backend.
+  void set_precision(Precision precision);
 
   /// Calls body(begin, end, worker) for the chunks [0, chunk), [chunk, 2 chunk), ... of [0, count). Chunk borders
   /// depend on `count` and `chunk` only; which worker (0 <= worker < num_threads) runs a chunk is not fixed, so a body
@@ -61,6 +70,10 @@ class Exec {
   template <class T>
   const Kernels<T>& kernels() const;
 
+  /// What operations are timed into; null: they are not.
+  Profile* profile() const { return profile_; }
+  void set_profile(Profile* profile) { profile_ = profile; }
+
   /// Bytes that a context with these options allocates from its resource.
   static std::size_t memory_bytes(const ExecOptions& options);
   /// The number of threads that a context with these options has. @throws Error(kInvalidArgument) when out of range.
@@ -74,6 +87,22 @@ class Exec {
   void run(std::size_t count, std::size_t chunk, Task task, void* context);
 
   std::unique_ptr<Impl> impl_;
+  Profile* profile_ = nullptr;
+};
+
+/// Products of one scope in another precision.
+class PrecisionScope {
+ public:
+  PrecisionScope(Exec& exec, Precision precision) : exec_(exec), outer_(exec.precision()) {
+    exec.set_precision(precision);
+  }
+  ~PrecisionScope() { exec_.set_precision(outer_); }
+  PrecisionScope(const PrecisionScope&) = delete;
+  PrecisionScope& operator=(const PrecisionScope&) = delete;
+
+ private:
+  Exec& exec_;
+  Precision outer_;
 };
 
 /// The instruction sets that this CPU can run, best first.

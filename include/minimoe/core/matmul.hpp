@@ -19,4 +19,35 @@ template <class T>
 void matmul(Exec& exec, View<T, 2> c, In<T, 2> a, Transpose transpose_a, In<T, 2> b, Transpose transpose_b,
             Accumulate accumulate = Accumulate::kNo);
 
+/// c = op(a) * op(b) + bias in every row, as matmul in all else. @param bias [N]; absent: none.
+template <class T>
+void matmul_with_bias(Exec& exec, View<T, 2> c, In<T, 2> a, Transpose transpose_a, In<T, 2> b, Transpose transpose_b,
+                      In<T, 1> bias);
+
+/// A rectangle of c.
+struct MatmulPart {
+  std::size_t row_begin, row_end, column_begin, column_end;
+};
+
+/// What is done to each part of a product as soon as it is complete, while it is in a near cache. Parts come from
+/// several threads, in any order, and depend on the sizes alone; together they are all of c.
+class MatmulFinish {
+ public:
+  /// @param body body(const MatmulPart&), which the caller keeps alive during the product.
+  template <class Body>
+  MatmulFinish(const Body& body)  // NOLINT(google-explicit-constructor): a lambda at the call
+      : body_(&body), call_([](const void* at, const MatmulPart& part) { (*static_cast<const Body*>(at))(part); }) {}
+
+  void operator()(const MatmulPart& part) const { call_(body_, part); }
+
+ private:
+  const void* body_;
+  void (*call_)(const void* body, const MatmulPart& part);
+};
+
+/// matmul_with_bias, then `finish`.
+template <class T>
+void matmul_and_finish(Exec& exec, View<T, 2> c, In<T, 2> a, Transpose transpose_a, In<T, 2> b, Transpose transpose_b,
+                       In<T, 1> bias, const MatmulFinish& finish);
+
 }  // namespace minimoe

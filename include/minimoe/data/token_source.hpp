@@ -64,6 +64,9 @@ class TokenSource {
   /// Questions of a split, in a fixed order; empty when the source has none.
   virtual std::vector<Probe> probes(Split split, std::size_t max_count) const = 0;
 
+  /// The tokenizer.json of a vocabulary that was trained or read; empty when the source has none.
+  virtual std::string tokenizer_json() const { return {}; }
+
   /// SHA-256, as 64 hex digits, of what the source is made from (see the implementation for what is hashed).
   virtual std::string sha256() const = 0;
   /// "grammar", or the file's name without its directories.

@@ -5,7 +5,7 @@
 #include "minimoe/core/arena.hpp"
 #include "minimoe/model/model_config.hpp"
 #include "minimoe/model/norm_layer.hpp"
-#include "minimoe/ops/attention.hpp"
+#include "minimoe/ops/cached_attention.hpp"
 
 namespace minimoe {
 
@@ -30,7 +30,14 @@ struct AttentionScratch {
             bool with_backward);
 };
 
-/// Rotary tables; absent for learned positions.
+/// What a layer keeps of the tokens before those of a call.
+template <class T>
+struct Past {
+  KeyValues<T> kept;  ///< of `length` tokens, then of the call's
+  std::size_t length = 0;
+};
+
+/// Rotary tables, from the first token's position on; absent for learned positions.
 template <class T>
 struct RopeTables {
   View<const T, 2> cos, sin;
@@ -43,9 +50,9 @@ class Attention {
 
   /// Registers prefix.qkv.{weight,bias}, prefix.proj.{weight,bias}, prefix.{q_norm,k_norm}.weight.
   void collect_parameters(const std::string& prefix, ParameterList<T>& list);
-  /// @param y, x [B * S, D].
+  /// @param y, x [B * S, D]. @param past of one sequence (B = 1), to which the tokens of x are added; null: none.
   void forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
-               AttentionCache<T>& cache, AttentionScratch<T>& scratch) const;
+               AttentionCache<T>& cache, AttentionScratch<T>& scratch, const Past<T>* past = nullptr) const;
   void backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
                 AttentionCache<T>& cache, AttentionScratch<T>& scratch);
 

@@ -38,9 +38,10 @@ class Block {
   Block(const ModelConfig& config, std::size_t layer, MemoryResource* resource);
 
   void collect_parameters(const std::string& prefix, ParameterList<T>& list);
-  /// Fills cache.out_TD from x [B * S, D]. stats: of the MoE layer, may be null for a dense block.
+  /// Fills cache.out_TD from x [B * S, D], which may be the same memory. stats: of the MoE layer, may be null for a
+  /// dense block. past: as in Attention::forward.
   void forward(Exec& exec, In<T, 2> x, const RoutingContext& context, const RopeTables<T>& rope, BlockCache<T>& cache,
-               BlockScratch<T>& scratch, RoutingStats* stats) const;
+               BlockScratch<T>& scratch, RoutingStats* stats, const Past<T>* past = nullptr) const;
   /// d_x holds the gradient of the block's output on entry and of its input on return.
   void backward(Exec& exec, View<T, 2> d_x, In<T, 2> x, const RoutingContext& context, const RopeTables<T>& rope,
                 BlockCache<T>& cache, BlockScratch<T>& scratch, View<T, 2> d_branch_TD, const BalanceGradient& balance);

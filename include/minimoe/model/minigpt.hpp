@@ -35,6 +35,20 @@ struct ModelCache {
             int num_threads, bool with_backward);
 };
 
+/// Activations and scratch of forward_next, planned once for the largest number of tokens of a call. The blocks share
+/// them, and nothing in here is needed after a call.
+template <class T>
+struct NextCache {
+  BlockCache<T> dense, moe;
+  BlockScratch<T> scratch;
+  View<T, 2> x_TD, final_norm_TD;
+  View<T, 1> final_mean_T, final_rstd_T;
+  RoutingStats routing;
+
+  /// @param capacity tokens of the whole sequence. @param max_tokens of one call.
+  void plan(Arena& arena, const ModelConfig& config, std::size_t capacity, std::size_t max_tokens, int num_threads);
+};
+
 /// What the parts of the loss weigh in one backward call.
 struct LossScale {
   double cross_entropy = 0;  ///< usually 1 / number of targets of the optimizer step
@@ -56,6 +70,12 @@ class MiniGPT {
 
   /// Fills cache.logits_TV and cache.routing. training chooses the MoE layers' capacity factor.
   void forward(Exec& exec, const TokenBatch& batch, bool training, ModelCache<T>& cache) const;
+  /// Goes on with one sequence: tokens [n] follow the ones that `past`, one entry a block, holds, and are added to it.
+  /// @param logits [m, V], m <= n: of the last m tokens. On the native backend they are, for any n at a time, bit for
+  ///   bit what forward gives for the whole sequence,
+  ///   as long as no capacity limits the MoE layers.
+  void forward_next(Exec& exec, View<const std::int32_t, 1> tokens, std::deque<Past<T>>& past, NextCache<T>& cache,
+                    View<T, 2> logits) const;
   /// Cross entropy of cache.logits_TV against targets [B * S].
   CrossEntropySum loss(Exec& exec, View<const std::int32_t, 1> targets, ModelCache<T>& cache) const;
   /// Accumulates the gradients of scale.cross_entropy * (sum of cross entropies) plus the balance losses, after forward
@@ -72,6 +92,7 @@ class MiniGPT {
   void check_batch(const char* where, const TokenBatch& batch, const ModelCache<T>& cache) const;
 
   RopeTables<T> rope() const { return {rope_cos_.value, rope_sin_.value}; }
+  void head(Exec& exec, View<T, 2> logits, View<T, 2> normed, View<T, 1> mean, View<T, 1> rstd, In<T, 2> x) const;
 
   ModelConfig config_;
   Parameter<T, 2> token_embedding_, position_embedding_, head_;

@@ -29,7 +29,7 @@ struct FeedForwardConfig {
 template <class T>
 struct FeedForwardCache {
   View<T, 2> gate_TF;    ///< SwiGLU: w_gate x; else absent
-  View<T, 2> up_TF;      ///< before the activation
+  View<T, 2> up_TF;      ///< SwiGLU: w_up x; GELU: the slope of the activation at w_up x + b_up
   View<T, 2> hidden_TF;  ///< after the activation
 
   void plan(Arena& arena, const FeedForwardConfig& config, std::size_t max_tokens);

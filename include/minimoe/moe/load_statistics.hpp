@@ -24,6 +24,9 @@ struct LoadStatistics {
 /// @throws Error(kInvalidArgument) when load is empty, holds a negative count or sums to 0, or top_k is out of range.
 LoadStatistics load_statistics(const std::vector<std::int64_t>& load, std::size_t top_k);
 
+/// max(c) / mean(c) - 1 alone, without an allocation; 0 without an assignment.
+double max_violation(const std::vector<std::int64_t>& load);
+
 /// exp(entropy) of non-negative masses, 1..E: effective experts of the gate mass when given mean router probabilities.
 /// @throws Error(kInvalidArgument) when empty, not finite, negative or all 0.
 double effective_count(const std::vector<double>& masses);

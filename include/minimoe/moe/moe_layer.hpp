@@ -50,7 +50,8 @@ struct MoECache {
   View<double, 1> value_E;             ///< scratch for balance losses and their slopes
   View<std::int32_t, 1> order_T;       ///< scratch of DropPriority::kProbability; absent otherwise
   View<T, 2> d_gate_weights_TK, d_logits_NE;
-  View<T, 2> x_RD, y_RD, d_y_RD;  ///< what experts read and wrote; d_y_RD is free during forward
+  View<T, 2> x_RD, y_RD;   ///< what experts read and wrote; in backward the gradients of both
+  View<T, 2> d_shared_TD;  ///< of the shared experts' input; absent without them
   FeedForwardCache<T> experts_R, shared;
 
   void plan(Arena& arena, const MoEConfig& config, std::size_t max_tokens);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pointwise nonlinearities. All views of a call have the same size.
+// Pointwise nonlinearities, for whole tensors; the feed-forward networks apply the same kernels to each part of a
+// product (matmul_and_finish). All views of a call have the same size.
 #pragma once
 
 #include "minimoe/core/exec.hpp"

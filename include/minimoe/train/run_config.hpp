@@ -13,10 +13,11 @@ namespace minimoe {
 
 struct DataConfig {
   std::string corpus = "grammar";                     ///< "grammar" (embedded), or the path of a file
-  std::string format = "auto";                        ///< of a file: auto, text, conllu, tokens
+  std::string format = "auto";                        ///< of a file: auto, text, jsonl, conllu, tokens, llmc
   std::vector<std::string> languages = {"en", "es"};  ///< of the grammar corpus
   std::size_t num_eval_sentences = 4000;              ///< of the grammar corpus: sentences of each evaluation split
-  double val_fraction = 0.1;                          ///< of a file, (0, 0.5]
+  double val_fraction = 0.1;                          ///< of a file, (0, 1]
+  std::string tokenizer = "auto";                     ///< of text: auto (bytes), bpe:VOCAB, or a tokenizer.json
   std::size_t max_vocab = 2048;                       ///< of a CoNLL-U file, 3..65536
 
   std::vector<std::string> problems() const;
@@ -38,7 +39,8 @@ RunConfig lab_preset();
 RunConfig lab_dense_preset();
 
 /// Parses {"model": {...}, "train": {...}, "data": {...}}; keys left out keep their defaults (those of model.preset,
-/// "gpt2" or "llama", when it is given), but model.vocab_size, left out, is 0. Syntax, types and ranges are checked
+/// "gpt2" or "llama", when it is given), but model.vocab_size, left out, is 0, and train.seq_len, left out, is no more
+/// than model.max_seq_len. Syntax, types and ranges are checked
 /// here, what the values mean together by RunConfig::problems. @throws Error(kInvalidArgument) for malformed JSON (with
 /// line and column), a duplicate or unknown key (with its path and the nearest known key), a wrong type or range; every
 /// bad field is named in one message. Text above 1 MiB or deeper than 32 is refused.

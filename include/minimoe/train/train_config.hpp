@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "minimoe/core/exec.hpp"
+
 namespace minimoe {
 
 enum class Schedule {
@@ -27,6 +29,9 @@ struct TrainConfig {
   double weight_decay = 0.1;  ///< decoupled; matrices and embeddings only
   /// Gradients are scaled by clip_norm / (norm + 1e-6) when their global norm is above clip_norm; 0: never.
   double clip_norm = 1;
+
+  /// Of products with weights in the trainer (evaluation included), the router's excepted; all else is float.
+  Precision precision = Precision::kFloat32;
 
   std::uint64_t seed = 36000;  ///< start values and training windows
 

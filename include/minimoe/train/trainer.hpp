@@ -8,6 +8,7 @@
 #include <string>
 
 #include "minimoe/core/cancel.hpp"
+#include "minimoe/core/profile.hpp"
 #include "minimoe/model/minigpt.hpp"
 #include "minimoe/train/train_config.hpp"
 
@@ -86,6 +87,11 @@ class Trainer {
   const StepMetrics& train_step(const StepControl& control = {});
   /// Counts per MoE layer of the last completed step, summed over its micro-batches.
   const std::vector<RoutingStats>& routing() const;
+
+  /// Begins to add up where the time of steps goes, from nothing, or ends it. Off at first.
+  void set_profile(bool enabled);
+  /// Null while it is off.
+  const Profile* profile() const;
 
   /// One entry an MoE layer, for the batch of the next step, by two forward and backward passes. No state changes: the
   /// next step gives the same bits as without. @throws as train_step.

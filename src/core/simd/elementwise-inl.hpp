@@ -27,46 +27,62 @@ inline constexpr T kGeluScale = static_cast<T>(2 * 0.79788456080286535588);  // 
 template <class T>
 inline constexpr T kGeluCubic = static_cast<T>(2 * 0.79788456080286535588 * 0.044715);
 
-// 0.5 (1 + tanh(u)) = sigmoid(2u)
-template <class T>
-void gelu_tanh_forward(T* y, const T* x, std::size_t n) {
-  const Tag<T> d;
-  const auto f = [d](auto v) HWY_ATTR {
-    const auto slope = hn::MulAdd(hn::Mul(v, v), hn::Set(d, kGeluCubic<T>), hn::Set(d, kGeluScale<T>));
-    return hn::Mul(v, sigmoid(d, hn::Mul(v, slope)).value);
-  };
-  map(n, y, f, x);
-}
+/// An activation and its derivative at one place.
+template <class D>
+struct Activated {
+  hn::Vec<D> value, slope;
+};
 
-template <class T>
-void gelu_tanh_backward(T* d_x, const T* d_y, const T* x, std::size_t n) {
-  const Tag<T> d;
-  const auto f = [d](auto g, auto v) HWY_ATTR {
+struct GeluTanh {
+  // 0.5 (1 + tanh(u)) = sigmoid(2u)
+  template <class D, class V, class T = hn::TFromD<D>>
+  HWY_INLINE Activated<D> operator()(D d, V x) const {
     // Beyond |x| = 100 the derivative is 0 or 1 exactly; the bound keeps 0 * infinity out.
-    const auto square = hn::Min(hn::Set(d, T(1e4)), hn::Mul(v, v));
-    const auto slope = hn::MulAdd(square, hn::Set(d, kGeluCubic<T>), hn::Set(d, kGeluScale<T>));
-    const auto s = sigmoid(d, hn::Mul(v, slope));
+    const auto square = hn::Min(hn::Set(d, T(1e4)), hn::Mul(x, x));
+    const auto factor = hn::MulAdd(square, hn::Set(d, kGeluCubic<T>), hn::Set(d, kGeluScale<T>));
+    const auto s = sigmoid(d, hn::Mul(x, factor));
     const auto inner = hn::MulAdd(square, hn::Set(d, 3 * kGeluCubic<T>), hn::Set(d, kGeluScale<T>));
-    return hn::Mul(g, hn::MulAdd(hn::Mul(v, s.derivative), inner, s.value));
-  };
-  map(n, d_x, f, d_y, x);
-}
+    return {hn::Mul(x, s.value), hn::MulAdd(hn::Mul(x, s.derivative), inner, s.value)};
+  }
+};
 
-template <class T>
-void gelu_erf_forward(T* y, const T* x, std::size_t n) {
+struct GeluErf {
+  template <class D, class V>
+  HWY_INLINE Activated<D> operator()(D d, V x) const {
+    const auto p = normal(d, x);
+    return {hn::Mul(x, p.cdf), hn::MulAdd(x, p.density, p.cdf)};
+  }
+};
+
+template <class T, class F>
+void activate(T* y, const T* x, std::size_t n) {
   const Tag<T> d;
   map(
-      n, y, [d](auto v) HWY_ATTR { return hn::Mul(v, normal(d, v).cdf); }, x);
+      n, y, [d](auto v) HWY_ATTR { return F()(d, v).value; }, x);
+}
+
+template <class T, class F>
+void activate_backward(T* d_x, const T* d_y, const T* x, std::size_t n) {
+  const Tag<T> d;
+  map(
+      n, d_x, [d](auto g, auto v) HWY_ATTR { return hn::Mul(g, F()(d, v).slope); }, d_y, x);
+}
+
+template <class T, class F>
+void activate_with_slope(T* y, T* slope, const T* x, std::size_t n) {
+  const Tag<T> d;
+  for (std::size_t i = 0; i < n; i += kLanes<T>) {
+    const std::size_t m = n - i < kLanes<T> ? n - i : kLanes<T>;
+    const auto a = F()(d, load_partial(d, x + i, m));
+    store_partial(a.value, d, y + i, m);
+    store_partial(a.slope, d, slope + i, m);
+  }
 }
 
 template <class T>
-void gelu_erf_backward(T* d_x, const T* d_y, const T* x, std::size_t n) {
-  const Tag<T> d;
-  const auto f = [d](auto g, auto v) HWY_ATTR {
-    const auto p = normal(d, v);
-    return hn::Mul(g, hn::MulAdd(v, p.density, p.cdf));
-  };
-  map(n, d_x, f, d_y, x);
+void multiply_into(T* y, const T* x, std::size_t n) {
+  map(
+      n, y, [](auto a, auto b) HWY_ATTR { return hn::Mul(a, b); }, y, x);
 }
 
 template <class T>
@@ -136,10 +152,13 @@ void rope(T* x, const T* cos, const T* sin, std::size_t num_heads, std::size_t n
 template <class T>
 constexpr void add_elementwise_kernels(Kernels<T>& k) {
   k.add_into = add_into<T>;
-  k.gelu_tanh_forward = gelu_tanh_forward<T>;
-  k.gelu_tanh_backward = gelu_tanh_backward<T>;
-  k.gelu_erf_forward = gelu_erf_forward<T>;
-  k.gelu_erf_backward = gelu_erf_backward<T>;
+  k.gelu_tanh_forward = activate<T, GeluTanh>;
+  k.gelu_tanh_backward = activate_backward<T, GeluTanh>;
+  k.gelu_tanh_with_slope = activate_with_slope<T, GeluTanh>;
+  k.gelu_erf_forward = activate<T, GeluErf>;
+  k.gelu_erf_backward = activate_backward<T, GeluErf>;
+  k.gelu_erf_with_slope = activate_with_slope<T, GeluErf>;
+  k.multiply_into = multiply_into<T>;
   k.silu_forward = silu_forward<T>;
   k.silu_backward = silu_backward<T>;
   k.swiglu_forward = swiglu_forward<T>;

@@ -5,6 +5,7 @@
 #include "core/simd/attention-inl.hpp"
 #include "core/simd/elementwise-inl.hpp"
 #include "core/simd/gemm-inl.hpp"
+#include "core/simd/gemm_bf16-inl.hpp"
 #include "core/simd/optimizer-inl.hpp"
 #include "core/simd/rows-inl.hpp"
 
@@ -15,7 +16,7 @@ namespace HWY_NAMESPACE {
 template <class T>
 constexpr Kernels<T> make_kernels() {
   Kernels<T> k{};
-  add_gemm_kernels(k.gemm);
+  k.gemm = gemm_kernels<PlainFormat<T>>();
   add_elementwise_kernels(k);
   add_row_kernels(k);
   add_attention_kernels(k);
@@ -23,7 +24,7 @@ constexpr Kernels<T> make_kernels() {
   return k;
 }
 
-constexpr KernelTables kTables{make_kernels<float>(), make_kernels<double>()};
+constexpr KernelTables kTables{make_kernels<float>(), make_kernels<double>(), gemm_kernels<bf16_emulated::Format>()};
 
 }  // namespace HWY_NAMESPACE
 

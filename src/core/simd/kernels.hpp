@@ -22,6 +22,21 @@
 
 namespace minimoe {
 
+/// What a product is added to: row m at data + m * row_stride (c itself to accumulate; stride 0 for a bias), or
+/// nothing.
+template <class T>
+struct Addend {
+  const T* data = nullptr;
+  std::size_t row_stride = 0;
+};
+
+/// The addend of the part of C that begins at (row, column). Never a symbol of its own: see the rules above.
+template <class T>
+[[gnu::always_inline]] inline Addend<T> shifted(Addend<T> add, std::size_t row, std::size_t column) {
+  if (add.data) add.data += row * add.row_stride + column;
+  return add;
+}
+
 /// Matrix-product kernels of one instruction set, all single-threaded. A `packed` operand B is what pack_b wrote.
 template <class T>
 struct GemmKernels {
@@ -30,20 +45,28 @@ struct GemmKernels {
   std::size_t vector;   ///< elements of one vector; packed B is padded to a multiple of it
   std::size_t
       max_depth;  ///< KC: sums over k run in blocks of this many, each added to C once; never chosen from a size
+  std::size_t depth_per_element;  ///< consecutive k that one element of a packed operand holds: 1, or 2 in bfloat16
 
   /// Elements that pack_b(..., K, N) writes.
   std::size_t (*packed_b_size)(std::size_t K, std::size_t N);
   /// dst = B [K, N], B(k, n) = b[k * k_stride + n * n_stride]. dst aligned to a vector.
   void (*pack_b)(T* dst, const T* b, std::size_t k_stride, std::size_t n_stride, std::size_t K, std::size_t N);
-  /// c [M, N] = A B, or += with accumulate; A(m, k) = a[m * row_stride + k * k_stride], c(m, n) = c[m * ldc + n].
+  /// c [M, N] = add + A B; A(m, k) = a[m * row_stride + k * k_stride], c(m, n) = c[m * ldc + n].
   /// Any K, N and strides; a row of c has the same bits whatever M is.
+  /// Null in bfloat16, which always copies.
   void (*gemm)(T* c, std::size_t ldc, const T* a, std::size_t row_stride, std::size_t k_stride, const T* packed_b,
-               std::size_t M, std::size_t N, std::size_t K, bool accumulate);
+               std::size_t M, std::size_t N, std::size_t K, Addend<T> add);
   /// The same, for strides of A that suit caches badly: copies `rows` rows of A at a time into `scratch`, which has
   /// packed_a_size elements and the alignment of a vector. One of the two strides must be 1.
   void (*gemm_copying)(T* c, std::size_t ldc, const T* a, std::size_t row_stride, std::size_t k_stride,
-                       const T* packed_b, std::size_t M, std::size_t N, std::size_t K, bool accumulate, T* scratch);
+                       const T* packed_b, std::size_t M, std::size_t N, std::size_t K, Addend<T> add, T* scratch);
   std::size_t packed_a_size;
+  /// gemm with B in place, B(k, n) = b[k * ldb + n]: reads each row up to a multiple of `vector`. Null in bfloat16.
+  void (*gemm_unpacked)(T* c, std::size_t ldc, const T* a, std::size_t row_stride, std::size_t k_stride, const T* b,
+                        std::size_t ldb, std::size_t M, std::size_t N, std::size_t K, Addend<T> add);
+  /// One row, the bits of gemm's: c [N] = add + a [K] B with B(k, n) = b[n * ldb + k]. add [N] may be null; no overlap
+  /// with c. Null in bfloat16.
+  void (*gemv)(T* c, const T* a, const T* b, std::size_t ldb, std::size_t N, std::size_t K, const T* add);
 };
 
 /// m = beta1 m + one_minus_beta1 g, v = beta2 v + one_minus_beta2 g^2 with g = gradient_scale * gradient;
@@ -64,6 +87,10 @@ struct Kernels {
   void (*gelu_tanh_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
   void (*gelu_erf_forward)(T* y, const T* x, std::size_t n);
   void (*gelu_erf_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
+  /// y as gelu_*_forward gives it, and the slope by which gelu_*_backward multiplies; slope may be x.
+  void (*gelu_tanh_with_slope)(T* y, T* slope, const T* x, std::size_t n);
+  void (*gelu_erf_with_slope)(T* y, T* slope, const T* x, std::size_t n);
+  void (*multiply_into)(T* y, const T* x, std::size_t n);  ///< y[i] *= x[i]
   void (*silu_forward)(T* y, const T* x, std::size_t n);
   void (*silu_backward)(T* d_x, const T* d_y, const T* x, std::size_t n);
   void (*swiglu_forward)(T* y, const T* gate, const T* up, std::size_t n);
@@ -74,7 +101,8 @@ struct Kernels {
                bool inverse);
 
   // Consecutive rows of n >= 1 (rows-inl.hpp). The output may be one of the inputs.
-  void (*softmax_rows)(T* y, const T* x, std::size_t num_rows, std::size_t n);
+  /// max of each row, sum of its e^(x - max): null when not wanted.
+  void (*softmax_rows)(T* y, T* max, T* sum, const T* x, std::size_t num_rows, std::size_t n);
   void (*softmax_backward_rows)(T* d_x, const T* d_y, const T* y, std::size_t num_rows, std::size_t n);
   void (*max_and_exp_sum)(const T* x, std::size_t n, T* max, T* sum);     ///< of one row: sum of e^(x - max)
   void (*scaled_exp)(T* y, const T* x, std::size_t n, T shift, T scale);  ///< y = scale * e^(x - shift), x <= shift
@@ -112,10 +140,11 @@ struct Kernels {
   double (*sum_of_squares)(const T* x, std::size_t n);
 };
 
-/// Both tables of one instruction set.
+/// The tables of one instruction set.
 struct KernelTables {
   Kernels<float> f32;
   Kernels<double> f64;
+  GemmKernels<float> bf16;  ///< products of float matrices whose elements are rounded to bfloat16 (gemm_bf16-inl.hpp)
 };
 
 const KernelTables& kernel_tables_scalar();  ///< elsewhere than on x86: the best that the compiler's baseline allows
@@ -123,6 +152,9 @@ const KernelTables& kernel_tables_scalar();  ///< elsewhere than on x86: the bes
 const KernelTables& kernel_tables_sse4();
 const KernelTables& kernel_tables_avx2();
 const KernelTables& kernel_tables_avx512();
+/// The same bits, above the smallest normal float, as kernel_tables_avx512().bf16 by the CPU's own instructions
+/// (avx512_bf16).
+const GemmKernels<float>& gemm_kernels_avx512_bf16();
 #endif
 
 }  // namespace minimoe

@@ -49,10 +49,13 @@ HWY_INLINE T exp_row(T* y, const T* x, std::size_t n, T max) {
 }
 
 template <class T>
-void softmax_rows(T* y, const T* x, std::size_t num_rows, std::size_t n) {
+void softmax_rows(T* y, T* max, T* sum, const T* x, std::size_t num_rows, std::size_t n) {
   const Tag<T> d;
   for (std::size_t r = 0; r < num_rows; ++r, x += n, y += n) {
-    const auto scale = hn::Set(d, T(1) / exp_row(y, x, n, row_max(x, n)));
+    const T largest = row_max(x, n), total = exp_row(y, x, n, largest);
+    if (max) max[r] = largest;
+    if (sum) sum[r] = total;
+    const auto scale = hn::Set(d, T(1) / total);
     map(
         n, y, [scale](auto v) HWY_ATTR { return hn::Mul(v, scale); }, y);
   }

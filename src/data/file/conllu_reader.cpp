@@ -43,7 +43,7 @@ std::optional<std::size_t> number(std::string_view digits) {
   return value;
 }
 
-// `item` is a whole `Feature=Value` of FEATS.
+// `item` is a whole `Feature=Value` of FEATS or MISC.
 bool has_feature(std::string_view feats, std::string_view item) {
   while (!feats.empty()) {
     const std::size_t end = std::min(feats.find('|'), feats.size());
@@ -131,6 +131,7 @@ ConlluReader::Item ConlluReader::next() {
     if (line.empty()) {
       if (num_words_ == 0) continue;
       num_words_ = 0;
+      range_ = {};
       return Item::kSentenceEnd;
     }
     if (line.front() != '#' && read_line(line)) return Item::kWord;
@@ -157,7 +158,10 @@ bool ConlluReader::read_line(std::string_view line) {
   if (mark != std::string_view::npos) {
     const bool range = id[mark] == '-';
     const std::optional<std::size_t> second = number(id.substr(mark + 1));
-    if (range && first == next_id && second && *second >= *first) return false;
+    if (range && first == next_id && second && *second >= *first) {
+      range_ = {*first, *second, columns[kForm], !has_feature(columns[kMisc], "SpaceAfter=No")};
+      return false;
+    }
     if (!range && first == num_words_ && second && *second >= 1) return false;
   }
   if (mark != std::string_view::npos || first != next_id) {
@@ -170,6 +174,7 @@ bool ConlluReader::read_line(std::string_view line) {
   num_words_ = next_id;
   form_ = columns[kForm];
   word_class_ = classify(columns);
+  space_after_ = !has_feature(columns[kMisc], "SpaceAfter=No");
   return true;
 }
 

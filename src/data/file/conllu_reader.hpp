@@ -34,6 +34,14 @@ class ConlluReader {
   /// Of the word that next() found: its form, and its class as an index into conllu_class_names().
   std::string_view form() const { return form_; }
   std::uint8_t word_class() const { return word_class_; }
+  bool space_after() const { return space_after_; }  ///< unless MISC has SpaceAfter=No
+  /// The multiword token that began last in this sentence; last is 0 before the first.
+  struct Range {
+    std::size_t first = 0, last = 0;  ///< numbers of its words
+    std::string_view form;
+    bool space_after = true;
+  };
+  const Range& range() const { return range_; }
 
  private:
   bool read_line(std::string_view line);
@@ -47,6 +55,8 @@ class ConlluReader {
   std::size_t num_words_ = 0;  // of the sentence so far
   std::string_view form_;
   std::uint8_t word_class_ = 0;
+  bool space_after_ = true;
+  Range range_;
 };
 
 }  // namespace minimoe

@@ -62,7 +62,13 @@ ConlluSource::Tokens ConlluSource::read(std::string_view text, const std::string
     throw Error(ErrorCode::kCorruptFile, concat(path, ": has ", num_sentences,
                                                 " sentences, expected at least 2 (one to train on, one to validate)"));
   }
-  const std::size_t num_val = std::max<std::size_t>(1, num_validation(num_sentences, val_fraction));
+  if (num_validation(num_sentences, val_fraction) == num_sentences) {
+    throw Error(ErrorCode::kInvalidArgument,
+                concat(path, ": val_fraction ", val_fraction, " of ", num_sentences,
+                       " sentences leaves none to train on, and words are numbered by those to train on"));
+  }
+  const std::size_t num_val =
+      std::clamp<std::size_t>(num_validation(num_sentences, val_fraction), 1, num_sentences - 1);
   Tokens tokens(resource);
   tokens.num_train = all.sentence_ends[num_sentences - num_val - 1];
 

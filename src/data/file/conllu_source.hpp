@@ -9,7 +9,8 @@ namespace minimoe {
 
 /// Token 0 is <unk>, token 1 is <eos> (the end of each sentence); then the words, as they are written, of the training
 /// sentences, most frequent first, equally frequent ones in byte order. The last num_validation(sentences) sentences
-/// are the validation part. Texts are words separated by white space; a word outside the vocabulary is <unk>.
+/// are the validation part (at least one, and not all: the vocabulary is that of the others). Texts are words separated
+/// by white space; a word outside the vocabulary is <unk>.
 class ConlluSource final : public WindowedSource {
  public:
   /// What reading a treebank gives, and what the source keeps of it.

@@ -83,10 +83,15 @@ void grow(FileContent& content, std::size_t capacity, MemoryResource* resource) 
   content.capacity = capacity;
 }
 
-FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t compressed_size, MemoryResource* resource) {
+[[noreturn]] void fail_as_larger(const std::string& path, std::size_t max_bytes) {
+  fail(ErrorCode::kCorruptFile, path, concat("is larger than ", max_bytes, " bytes"));
+}
+
+FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t compressed_size, MemoryResource* resource,
+                      std::size_t max_bytes) {
   FileContent content;
   // One byte more than stated, so that the buffer is never full at the end of a file that states its size.
-  grow(content, stated_size(file, path, compressed_size) + 1, resource);
+  grow(content, std::min(stated_size(file, path, compressed_size), max_bytes) + 1, resource);
   Sha256 sha256;
   Inflater inflater;
   z_stream& stream = inflater.stream;
@@ -99,7 +104,10 @@ FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t comp
     stream.avail_in = static_cast<uInt>(count);
     do {
       if (member_ended) inflateReset(&stream);
-      if (content.size == content.capacity) grow(content, 2 * content.capacity, resource);
+      if (content.size > max_bytes) fail_as_larger(path, max_bytes);
+      if (content.size == content.capacity) {
+        grow(content, std::min(2 * content.capacity, max_bytes + 1), resource);
+      }
       const std::size_t room = std::min<std::size_t>(content.capacity - content.size, std::size_t{1} << 30);
       stream.next_out = reinterpret_cast<Bytef*>(content.bytes.get() + content.size);
       stream.avail_out = static_cast<uInt>(room);
@@ -117,13 +125,14 @@ FileContent read_gzip(std::FILE* file, const std::string& path, std::size_t comp
     fail(ErrorCode::kCorruptFile, path,
          concat("gzip data ends early, after ", content.size, " decompressed bytes: the file is truncated"));
   }
+  if (content.size > max_bytes) fail_as_larger(path, max_bytes);
   content.sha256 = sha256.hex();
   return content;
 }
 
 }  // namespace
 
-FileContent read_file(const std::string& path, MemoryResource* resource) {
+FileContent read_file(const std::string& path, MemoryResource* resource, std::size_t max_bytes) {
   if (!resource) resource = std::pmr::get_default_resource();
   std::error_code error;
   const auto status = std::filesystem::status(path, error);
@@ -138,9 +147,11 @@ FileContent read_file(const std::string& path, MemoryResource* resource) {
   const auto size = static_cast<std::size_t>(std::filesystem::file_size(path, error));
   if (error) fail(ErrorCode::kIo, path, "has no size: " + error.message());
   if (size == 0) fail(ErrorCode::kCorruptFile, path, "is empty");
+  const bool is_gzip = is_gzip_name(path);
+  if (!is_gzip && size > max_bytes) fail_as_larger(path, max_bytes);
   try {
     FileContent content =
-        is_gzip_name(path) ? read_gzip(file.get(), path, size, resource) : read_plain(file.get(), path, size, resource);
+        is_gzip ? read_gzip(file.get(), path, size, resource, max_bytes) : read_plain(file.get(), path, size, resource);
     if (content.size == 0) fail(ErrorCode::kCorruptFile, path, "is empty once decompressed");
     return content;
   } catch (const std::bad_alloc&) {

@@ -2,6 +2,7 @@
 // A whole file in memory, decompressed when its name ends in .gz, with the hash of the bytes on disk.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -26,9 +27,11 @@ struct FileContent {
 };
 
 /// One allocation for a plain file, and for a .gz file whose trailer states its size (one member below 4 GiB).
-/// @throws Error(kIo) when the file is missing, no regular file or unreadable; Error(kCorruptFile) when it is empty, or
-///         gzip data is damaged or ends early.
-FileContent read_file(const std::string& path, MemoryResource* resource = nullptr);
+/// @param max_bytes  that it may have, decompressed.
+/// @throws Error(kIo) when the file is missing, no regular file or unreadable; Error(kCorruptFile) when it is empty or
+///         larger than max_bytes, or gzip data is damaged or ends early.
+FileContent read_file(const std::string& path, MemoryResource* resource = nullptr,
+                      std::size_t max_bytes = std::numeric_limits<std::size_t>::max() - 1);
 
 bool is_gzip_name(std::string_view path);
 

@@ -9,38 +9,36 @@
 namespace minimoe {
 namespace {
 
-std::size_t num_tokens_in(const std::string& path, std::size_t size) {
-  if (size % 2 != 0) {
-    throw Error(ErrorCode::kCorruptFile,
-                concat(path, ": has ", size, " bytes, expected an even number (uint16 tokens)"));
-  }
-  return size / 2;
-}
+constexpr std::size_t kMaxVocab = std::size_t{1} << 20;  // that of a model
 
 }  // namespace
 
-TokenFileSource::TokenFileSource(const std::string& path, FileContent content, double val_fraction,
-                                 std::size_t vocab_size)
-    : WindowedSource({path, content.sha256}, num_tokens_in(path, content.size),
-                     content.size / 2 - num_validation(content.size / 2, val_fraction)),
+TokenFileSource::TokenFileSource(const std::string& path, FileContent content, const TokenLayout& layout,
+                                 double val_fraction, std::size_t vocab_size)
+    : WindowedSource({path, content.sha256}, layout.num_tokens,
+                     layout.num_tokens - num_validation(layout.num_tokens, val_fraction)),
       content_(std::move(content)),
+      layout_(layout),
       vocab_size_(vocab_size) {
-  const std::size_t num_tokens = content_.size / 2;
-  std::int32_t largest = 0;
-  for (std::size_t i = 0; i < num_tokens; ++i) {
-    const std::int32_t token = token_at(i);
+  const std::size_t allowed = vocab_size == 0 ? kMaxVocab : vocab_size;
+  std::uint32_t largest = 0;
+  for (std::size_t i = 0; i < layout_.num_tokens; ++i) {
+    const std::uint32_t token = token_at(i);
     largest = std::max(largest, token);
-    if (vocab_size != 0 && static_cast<std::size_t>(token) >= vocab_size) {
-      throw Error(ErrorCode::kCorruptFile, concat(path, ": token ", i, " (from 0) is ", token, ", expected below ",
-                                                  vocab_size, " (vocab_size)"));
+    if (token >= allowed) {
+      throw Error(ErrorCode::kCorruptFile,
+                  concat(path, ": token ", i, " (from 0) at offset ", layout_.offset + i * layout_.width, " is ", token,
+                         ", expected below ", allowed, vocab_size == 0 ? "" : " (vocab_size)"));
     }
   }
-  if (vocab_size == 0) vocab_size_ = static_cast<std::size_t>(largest) + 1;
+  if (vocab_size == 0) vocab_size_ = std::size_t{largest} + 1;
 }
 
-std::int32_t TokenFileSource::token_at(std::size_t index) const {
-  const char* bytes = content_.bytes.get() + 2 * index;
-  return static_cast<unsigned char>(bytes[0]) | static_cast<unsigned char>(bytes[1]) << 8;
+std::uint32_t TokenFileSource::token_at(std::size_t index) const {
+  const char* bytes = content_.bytes.get() + layout_.offset + index * layout_.width;
+  const auto byte = [&](std::size_t i) { return std::uint32_t{static_cast<unsigned char>(bytes[i])}; };
+  const std::uint32_t low = byte(0) | byte(1) << 8;
+  return layout_.width == 2 ? low : low | byte(2) << 16 | byte(3) << 24;
 }
 
 std::string TokenFileSource::token_text(std::int32_t token) const { return id_text(token, vocab_size_); }
@@ -50,7 +48,7 @@ std::vector<std::int32_t> TokenFileSource::encode(const std::string& text) const
 }
 
 void TokenFileSource::copy(std::size_t begin, std::span<std::int32_t> tokens, std::span<std::uint8_t> classes) const {
-  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = token_at(begin + i);
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = static_cast<std::int32_t>(token_at(begin + i));
   std::fill(classes.begin(), classes.end(), std::uint8_t{0});
 }
 

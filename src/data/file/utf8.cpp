@@ -22,8 +22,19 @@ std::size_t ascii_words(const char* bytes, std::size_t size) {
   return done;
 }
 
-// Bytes of the well-formed sequence at the front of `text` (not empty); 0 when there is none.
-std::size_t sequence_length(std::string_view text) {
+[[noreturn]] void refuse(std::string_view text, std::size_t offset, const std::string& path) {
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
+  const auto byte = static_cast<unsigned char>(text[offset]);
+  const char hex[] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15], '\0'};
+  throw Error(ErrorCode::kCorruptFile,
+              concat(path, ":", line, ": byte 0x", hex, " at offset ", offset,
+                     byte == 0 ? " is NUL, which text never has (is this a binary file, or UTF-16?)"
+                               : " is not UTF-8, expected UTF-8 text"));
+}
+
+}  // namespace
+
+std::size_t utf8_sequence_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
   const auto within = [&](std::size_t i, unsigned low, unsigned high) { return byte(i) >= low && byte(i) <= high; };
   const auto continues = [&](std::size_t i) { return within(i, 0x80, 0xBF); };
@@ -40,24 +51,12 @@ std::size_t sequence_length(std::string_view text) {
   return second && continues(2) && continues(3) ? 4 : 0;
 }
 
-[[noreturn]] void refuse(std::string_view text, std::size_t offset, const std::string& path) {
-  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(offset), '\n');
-  const auto byte = static_cast<unsigned char>(text[offset]);
-  const char hex[] = {"0123456789abcdef"[byte >> 4], "0123456789abcdef"[byte & 15], '\0'};
-  throw Error(ErrorCode::kCorruptFile,
-              concat(path, ":", line, ": byte 0x", hex, " at offset ", offset,
-                     byte == 0 ? " is NUL, which text never has (is this a binary file, or UTF-16?)"
-                               : " is not UTF-8, expected UTF-8 text"));
-}
-
-}  // namespace
-
 void check_utf8(std::string_view text, const std::string& path) {
   std::size_t i = 0;
   while (true) {
     i += ascii_words(text.data() + i, text.size() - i);
     if (i == text.size()) return;
-    const std::size_t length = text[i] == '\0' ? 0 : sequence_length(text.substr(i));
+    const std::size_t length = text[i] == '\0' ? 0 : utf8_sequence_length(text.substr(i));
     if (length == 0) refuse(text, i, path);
     i += length;
   }
@@ -67,7 +66,7 @@ std::string replace_ill_formed(std::string_view text) {
   std::string result;
   result.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = text[i] == '\0' ? 0 : sequence_length(text.substr(i));
+    const std::size_t length = text[i] == '\0' ? 0 : utf8_sequence_length(text.substr(i));
     if (length == 0) {
       result += "\xEF\xBF\xBD";
     } else {

@@ -33,7 +33,7 @@ enum class Role {
   kNumber,
 };
 
-enum class Kind { kNone, kCancelToken, kDataset, kModel, kMoELayer, kMoECache, kTrainer };
+enum class Kind { kNone, kCancelToken, kDataset, kModel, kMoELayer, kMoECache, kTrainer, kTokenStream };
 
 /// An argument in whichever form its parameter takes.
 struct Value {

@@ -25,6 +25,9 @@ World::World(const std::string& where) : directory(where) {
   model_file = directory + "/model.safetensors";
   checkpoint_file = directory + "/checkpoint.safetensors";
   written_file = directory + "/written.safetensors";
+  exported = directory + "/exported";
+  mixtral = directory + "/mixtral";
+  exported_again = directory + "/exported_again";
   missing_file = directory + "/missing.safetensors";
   config = R"({"model": {"vocab_size": 16, "max_seq_len": 16, "num_layers": 2, "d_model": 8, "num_heads": 2, "d_ff": 8,
  "moe": {"layers": [1], "num_experts": 4, "top_k": 2, "d_expert": 8, "bias_balancing": true, "aux_loss_coef": 0}},
@@ -43,6 +46,8 @@ World::World(const std::string& where) : directory(where) {
   generate_json = R"({"max_new_tokens": 3, "seed": 1})";
   analysis_json = R"({"max_windows": 3, "num_permutations": 3, "num_bootstrap": 3, "num_tables": 2, "num_routers": 2,
       "num_word_shuffles": 2})";
+  hf_json = R"({"max_windows": 3, "seq_len": 4, "num_permutations": 3, "num_bootstrap": 3, "num_tables": 2,
+      "num_routers": 2, "num_word_shuffles": 2})";
   capacity_json = R"({"max_windows": 3})";
   file_json = R"({"data": {"corpus": ")" + directory + R"(/text.txt", "format": "text"}})";
   std::ofstream(directory + "/text.txt") << std::string(400, 'a') << "the end";
@@ -81,15 +86,25 @@ World::World(const std::string& where) : directory(where) {
   NEED(minimoe_trainer_create(trained, dataset, config.data(), config.size(), &trainer, &err));
   NEED(minimoe_trainer_save(trainer, checkpoint_file.c_str(), &err));
   NEED(minimoe_model_save(model, model_file.c_str(), &err));
+  const std::string dense = R"({"model": {"preset": "llama", "vocab_size": 16, "num_layers": 1, "d_model": 8,
+      "num_heads": 2, "d_ff": 8}})";
+  NEED(minimoe_model_create(dense.data(), dense.size(), &options, &llama, &err));
+  NEED(minimoe_model_export(llama, "{}", 2, exported.c_str(), &err));
+  minimoe_model* upcycled = nullptr;
+  NEED(minimoe_model_upcycle(llama, "{}", 2, &options, &upcycled, &err));
+  NEED(minimoe_model_export(upcycled, "{}", 2, mixtral.c_str(), &err));
+  minimoe_model_free(upcycled);
   for (minimoe_moe_layer** made : {&layer, &other_layer}) {
     NEED(minimoe_moe_layer_create(config.data(), config.size(), &options, made, &err));
   }
   NEED(minimoe_moe_cache_create(layer, 8, &cache, &err));
   NEED(minimoe_moe_cache_create(other_layer, 8, &other_cache, &err));
   forward();
+  NEED(minimoe_token_stream_create(llama, tokens.data(), 3, "{}", 2, &stream, &err));
 }
 
 World::~World() {
+  minimoe_token_stream_free(stream);
   minimoe_moe_cache_free(other_cache);
   minimoe_moe_layer_free(layer);  // before its cache
   minimoe_moe_cache_free(cache);
@@ -98,6 +113,7 @@ World::~World() {
   minimoe_dataset_free(dataset);
   minimoe_trainer_free(trainer);
   minimoe_model_free(model);
+  minimoe_model_free(llama);
   minimoe_dataset_free(growing);
   minimoe_dataset_free(grammar);
   minimoe_cancel_token_free(token);
@@ -119,6 +135,8 @@ void* World::handle_of(Kind kind) const {
       return cache;
     case Kind::kTrainer:
       return trainer;
+    case Kind::kTokenStream:
+      return stream;
     case Kind::kNone:
       break;
   }
@@ -140,4 +158,13 @@ void World::one_step() {
   std::int64_t step = 0;
   NEED(minimoe_trainer_step(trainer, &step, &err));
   if (step == 0) NEED(minimoe_trainer_steps(trainer, 1, nullptr, nullptr, 0, 0, nullptr, &err));
+}
+
+// The figures differ from step to step, and a call that is repeated must find the same.
+void World::one_profiled_step() {
+  std::size_t needed = 0;
+  if (minimoe_trainer_profile(trainer, nullptr, 0, &needed, nullptr) != MINIMOE_E_INVALID_ARGUMENT) return;
+  rewind();
+  NEED(minimoe_trainer_set_profile(trainer, 1, &err));
+  NEED(minimoe_trainer_steps(trainer, 1, nullptr, nullptr, 0, 0, nullptr, &err));
 }

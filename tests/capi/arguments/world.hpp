@@ -21,9 +21,11 @@ struct World {
   void rewind();
   /// At step 1 or later.
   void one_step();
+  void one_profiled_step();
 
-  std::string model_file, checkpoint_file, written_file, missing_file, directory;
-  std::string config, file_json, memory_json, generate_json, analysis_json, capacity_json, figures_json, manifest_json;
+  std::string model_file, checkpoint_file, written_file, missing_file, directory, exported, exported_again, mixtral;
+  std::string config, file_json, memory_json, generate_json, analysis_json, hf_json, capacity_json, figures_json,
+      manifest_json;
   std::string parameter, layer_parameter;
   std::vector<std::int32_t> tokens;
   std::vector<std::uint16_t> tokens_u16;
@@ -33,8 +35,9 @@ struct World {
 
   minimoe_cancel_token *token = nullptr, *fired = nullptr, *spare_token = nullptr;
   minimoe_dataset *dataset = nullptr, *growing = nullptr, *grammar = nullptr;
-  minimoe_model *model = nullptr, *trained = nullptr;
+  minimoe_model *model = nullptr, *trained = nullptr, *llama = nullptr;
   minimoe_trainer *trainer = nullptr;
+  minimoe_token_stream *stream = nullptr;
   minimoe_moe_layer *layer = nullptr, *other_layer = nullptr;
   minimoe_moe_cache *cache = nullptr, *other_cache = nullptr;
 };

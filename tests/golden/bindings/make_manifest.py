@@ -256,7 +256,8 @@ def config_cases():
     return [dict(name=f"config: {name}", op="config", config=c if isinstance(c, str) else text(c), num_threads=n)
             for name, c, n in [("empty", "", 1), ("an empty object", "{}", 1), ("lab, a path in UTF-8", lab, 1),
                                ("gpt2 with a vocabulary", {"model": GPT2, "train": {"seq_len": 8}}, 1),
-                               ("sequences longer than the model's", {"model": GPT2}, 1), ("llama", llama, 2),
+                               ("sequences longer than the model's", {"model": GPT2, "train": {"seq_len": 64}}, 1),
+                               ("sequences as short as the model's", {"model": GPT2}, 1), ("llama", llama, 2),
                                ("several bad keys", bad, 1), ("a duplicate key", '{"train":{"seed":1,"seed":2}}', 1),
                                ("an unfinished text", '{"model":', 1),
                                ("seeds of 64 bits", '{"train":{"seed":18446744073709551615}}', 1)]]

@@ -48,12 +48,13 @@ MOE_DEFAULTS = dict(layers=[], num_experts=4, top_k=2, d_expert=256, gate_order=
                     bias_centering=False, capacity_factor=0.0, eval_capacity_factor=0.0, drop_priority="position")
 TRAIN_DEFAULTS = dict(steps=5000, batch_size=16, seq_len=64, accumulation_steps=1, learning_rate=1e-3,
                       min_learning_rate=1e-4, warmup_steps=100, schedule="cosine", beta1=0.9, beta2=0.95, adam_eps=1e-8,
-                      weight_decay=0.1, clip_norm=1.0, seed=36000)
+                      weight_decay=0.1, clip_norm=1.0, precision="fp32", seed=36000)
 # Of keys that no reference model looks at.
 OTHER_DEFAULTS = {"model.preset": "gpt2", "model.init_std": 0.02, "model.moe.allow_constant_gate": False,
                   "model.moe.router_init_std": 0.02, "model.moe.router_bias_init": [], "model.moe.bias_guard": True,
                   "data.corpus": "grammar", "data.format": "auto", "data.languages": ["en", "es"],
-                  "data.num_eval_sentences": 4000, "data.val_fraction": 0.1, "data.max_vocab": 2048}
+                  "data.num_eval_sentences": 4000, "data.val_fraction": 0.1, "data.tokenizer": "auto",
+                  "data.max_vocab": 2048}
 
 
 def resolved(config):
@@ -64,7 +65,9 @@ def resolved(config):
     moe = MOE_DEFAULTS | model.get("moe", {})
     if moe["gate_order"] == "auto":
         moe["gate_order"] = "softmax_topk" if moe["top_k"] == 1 else "softmax_topk_renorm"
-    return base | model | {"moe": moe}, TRAIN_DEFAULTS | given.get("train", {})
+    model = base | model | {"moe": moe}
+    seq_len = min(TRAIN_DEFAULTS["seq_len"], model["max_seq_len"])
+    return model, TRAIN_DEFAULTS | {"seq_len": seq_len} | given.get("train", {})
 
 
 def feed_forward_size(m, width):

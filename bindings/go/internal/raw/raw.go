@@ -118,244 +118,292 @@ typedef long long swig_type_88;
 typedef long long swig_type_89;
 typedef _goslice_ swig_type_90;
 typedef long long swig_type_91;
-typedef long long swig_type_92;
-typedef long long swig_type_93;
-typedef _goslice_ swig_type_94;
+typedef _goslice_ swig_type_92;
+typedef _goslice_ swig_type_93;
+typedef long long swig_type_94;
 typedef long long swig_type_95;
-typedef _gostring_ swig_type_96;
-typedef _goslice_ swig_type_97;
-typedef long long swig_type_98;
-typedef _gostring_ swig_type_99;
+typedef long long swig_type_96;
+typedef long long swig_type_97;
+typedef _goslice_ swig_type_98;
+typedef long long swig_type_99;
 typedef _goslice_ swig_type_100;
 typedef long long swig_type_101;
-typedef _gostring_ swig_type_102;
+typedef _goslice_ swig_type_102;
 typedef long long swig_type_103;
 typedef long long swig_type_104;
-typedef _gostring_ swig_type_105;
-typedef long long swig_type_106;
-typedef _gostring_ swig_type_107;
-typedef long long swig_type_108;
-typedef long long swig_type_109;
-typedef _goslice_ swig_type_110;
-typedef long long swig_type_111;
-typedef long long swig_type_112;
-typedef _goslice_ swig_type_113;
-typedef long long swig_type_114;
+typedef long long swig_type_105;
+typedef _goslice_ swig_type_106;
+typedef long long swig_type_107;
+typedef _gostring_ swig_type_108;
+typedef _goslice_ swig_type_109;
+typedef long long swig_type_110;
+typedef _gostring_ swig_type_111;
+typedef _goslice_ swig_type_112;
+typedef long long swig_type_113;
+typedef _gostring_ swig_type_114;
 typedef long long swig_type_115;
 typedef long long swig_type_116;
-typedef long long swig_type_117;
-typedef _goslice_ swig_type_118;
-typedef long long swig_type_119;
+typedef _gostring_ swig_type_117;
+typedef long long swig_type_118;
+typedef _gostring_ swig_type_119;
 typedef _gostring_ swig_type_120;
 typedef long long swig_type_121;
-typedef long long swig_type_122;
-typedef long long swig_type_123;
-typedef _goslice_ swig_type_124;
-typedef long long swig_type_125;
+typedef _goslice_ swig_type_122;
+typedef _gostring_ swig_type_123;
+typedef long long swig_type_124;
+typedef _goslice_ swig_type_125;
 typedef long long swig_type_126;
 typedef _goslice_ swig_type_127;
-typedef long long swig_type_128;
-typedef _gostring_ swig_type_129;
-typedef long long swig_type_130;
-typedef _gostring_ swig_type_131;
-typedef _gostring_ swig_type_132;
-typedef _goslice_ swig_type_133;
-typedef _goslice_ swig_type_134;
-typedef long long swig_type_135;
-typedef long long swig_type_136;
-typedef _goslice_ swig_type_137;
+typedef _gostring_ swig_type_128;
+typedef long long swig_type_129;
+typedef _goslice_ swig_type_130;
+typedef long long swig_type_131;
+typedef _goslice_ swig_type_132;
+typedef long long swig_type_133;
+typedef _gostring_ swig_type_134;
+typedef _gostring_ swig_type_135;
+typedef _goslice_ swig_type_136;
+typedef long long swig_type_137;
 typedef _goslice_ swig_type_138;
-typedef _goslice_ swig_type_139;
-typedef _goslice_ swig_type_140;
-typedef long long swig_type_141;
-typedef _goslice_ swig_type_142;
-typedef _goslice_ swig_type_143;
-typedef long long swig_type_144;
-typedef _goslice_ swig_type_145;
-typedef _goslice_ swig_type_146;
+typedef long long swig_type_139;
+typedef long long swig_type_140;
+typedef _goslice_ swig_type_141;
+typedef long long swig_type_142;
+typedef long long swig_type_143;
+typedef _goslice_ swig_type_144;
+typedef long long swig_type_145;
+typedef long long swig_type_146;
 typedef long long swig_type_147;
-typedef _goslice_ swig_type_148;
+typedef long long swig_type_148;
 typedef _goslice_ swig_type_149;
-typedef _goslice_ swig_type_150;
-typedef long long swig_type_151;
+typedef long long swig_type_150;
+typedef _gostring_ swig_type_151;
 typedef long long swig_type_152;
-typedef _gostring_ swig_type_153;
-typedef _goslice_ swig_type_154;
-typedef long long swig_type_155;
-typedef _goslice_ swig_type_156;
+typedef long long swig_type_153;
+typedef long long swig_type_154;
+typedef _goslice_ swig_type_155;
+typedef long long swig_type_156;
 typedef long long swig_type_157;
-typedef long long swig_type_158;
-typedef _gostring_ swig_type_159;
-typedef _goslice_ swig_type_160;
-typedef long long swig_type_161;
-typedef _goslice_ swig_type_162;
-typedef _goslice_ swig_type_163;
-typedef _goslice_ swig_type_164;
-typedef _goslice_ swig_type_165;
-typedef _goslice_ swig_type_166;
+typedef _goslice_ swig_type_158;
+typedef long long swig_type_159;
+typedef long long swig_type_160;
+typedef _goslice_ swig_type_161;
+typedef long long swig_type_162;
+typedef _gostring_ swig_type_163;
+typedef long long swig_type_164;
+typedef _gostring_ swig_type_165;
+typedef _gostring_ swig_type_166;
 typedef _goslice_ swig_type_167;
-typedef long long swig_type_168;
+typedef _goslice_ swig_type_168;
 typedef long long swig_type_169;
 typedef long long swig_type_170;
 typedef _goslice_ swig_type_171;
-typedef long long swig_type_172;
-typedef long long swig_type_173;
-typedef long long swig_type_174;
-typedef _goslice_ swig_type_175;
-typedef long long swig_type_176;
-typedef _gostring_ swig_type_177;
-typedef _goslice_ swig_type_178;
-typedef long long swig_type_179;
-typedef _gostring_ swig_type_180;
-typedef _goslice_ swig_type_181;
-typedef long long swig_type_182;
-typedef _gostring_ swig_type_183;
-typedef long long swig_type_184;
-typedef _gostring_ swig_type_185;
-typedef _goslice_ swig_type_186;
-typedef long long swig_type_187;
-typedef _gostring_ swig_type_188;
-typedef _goslice_ swig_type_189;
-typedef long long swig_type_190;
+typedef _goslice_ swig_type_172;
+typedef _goslice_ swig_type_173;
+typedef _goslice_ swig_type_174;
+typedef long long swig_type_175;
+typedef _goslice_ swig_type_176;
+typedef _goslice_ swig_type_177;
+typedef long long swig_type_178;
+typedef _goslice_ swig_type_179;
+typedef _goslice_ swig_type_180;
+typedef long long swig_type_181;
+typedef _goslice_ swig_type_182;
+typedef _goslice_ swig_type_183;
+typedef _goslice_ swig_type_184;
+typedef long long swig_type_185;
+typedef long long swig_type_186;
+typedef _gostring_ swig_type_187;
+typedef _goslice_ swig_type_188;
+typedef long long swig_type_189;
+typedef _goslice_ swig_type_190;
 typedef long long swig_type_191;
-typedef _gostring_ swig_type_192;
-typedef _goslice_ swig_type_193;
-typedef long long swig_type_194;
+typedef long long swig_type_192;
+typedef _gostring_ swig_type_193;
+typedef _goslice_ swig_type_194;
 typedef long long swig_type_195;
 typedef _goslice_ swig_type_196;
 typedef _goslice_ swig_type_197;
 typedef _goslice_ swig_type_198;
-typedef long long swig_type_199;
-typedef long long swig_type_200;
-typedef long long swig_type_201;
+typedef _goslice_ swig_type_199;
+typedef _goslice_ swig_type_200;
+typedef _goslice_ swig_type_201;
 typedef long long swig_type_202;
 typedef long long swig_type_203;
-typedef _goslice_ swig_type_204;
+typedef long long swig_type_204;
 typedef _goslice_ swig_type_205;
 typedef long long swig_type_206;
-typedef _goslice_ swig_type_207;
+typedef long long swig_type_207;
 typedef long long swig_type_208;
-typedef long long swig_type_209;
-typedef _goslice_ swig_type_210;
-typedef _goslice_ swig_type_211;
+typedef _goslice_ swig_type_209;
+typedef long long swig_type_210;
+typedef _gostring_ swig_type_211;
 typedef _goslice_ swig_type_212;
 typedef long long swig_type_213;
-typedef _goslice_ swig_type_214;
-typedef long long swig_type_215;
-typedef _goslice_ swig_type_216;
-typedef long long swig_type_217;
-typedef _goslice_ swig_type_218;
-typedef long long swig_type_219;
+typedef _gostring_ swig_type_214;
+typedef _goslice_ swig_type_215;
+typedef long long swig_type_216;
+typedef _gostring_ swig_type_217;
+typedef long long swig_type_218;
+typedef _gostring_ swig_type_219;
 typedef _goslice_ swig_type_220;
 typedef long long swig_type_221;
-typedef _goslice_ swig_type_222;
-typedef long long swig_type_223;
-typedef _goslice_ swig_type_224;
+typedef _gostring_ swig_type_222;
+typedef _goslice_ swig_type_223;
+typedef long long swig_type_224;
 typedef long long swig_type_225;
-typedef _goslice_ swig_type_226;
-typedef long long swig_type_227;
-typedef _goslice_ swig_type_228;
+typedef _gostring_ swig_type_226;
+typedef _goslice_ swig_type_227;
+typedef long long swig_type_228;
 typedef long long swig_type_229;
 typedef _goslice_ swig_type_230;
-extern void _wrap_Swig_free_raw_85f9ba526c9d85a0(uintptr_t arg1);
-extern uintptr_t _wrap_Swig_malloc_raw_85f9ba526c9d85a0(swig_intgo arg1);
-extern int _wrap_VersionNumber_raw_85f9ba526c9d85a0(void);
-extern swig_type_1 _wrap_VersionString_raw_85f9ba526c9d85a0(void);
-extern int _wrap_CheckVersion_raw_85f9ba526c9d85a0(int arg1, swig_voidp arg2);
-extern swig_type_2 _wrap_StatusName_raw_85f9ba526c9d85a0(int arg1);
-extern int _wrap_BuildInfo_raw_85f9ba526c9d85a0(swig_type_3 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_OptionsInit_raw_85f9ba526c9d85a0(swig_voidp arg1, swig_voidp arg2);
-extern int _wrap_ConfigPreset_raw_85f9ba526c9d85a0(swig_type_4 arg1, swig_type_5 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ConfigResolve_raw_85f9ba526c9d85a0(swig_type_6 arg1, swig_type_7 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ConfigKeys_raw_85f9ba526c9d85a0(swig_type_8 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_ConfigCost_raw_85f9ba526c9d85a0(swig_type_9 arg1, swig_type_10 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ConfigEstimateMemory_raw_85f9ba526c9d85a0(swig_type_11 arg1, swig_voidp arg2, swig_type_12 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_CancelTokenCreate_raw_85f9ba526c9d85a0(swig_voidp arg1, swig_voidp arg2);
-extern int _wrap_CancelTokenRetain_raw_85f9ba526c9d85a0(swig_type_13 arg1, swig_voidp arg2);
-extern void _wrap_CancelTokenFree_raw_85f9ba526c9d85a0(swig_type_14 arg1);
-extern int _wrap_CancelTokenFire_raw_85f9ba526c9d85a0(swig_type_15 arg1, swig_voidp arg2);
-extern int _wrap_CancelTokenFired_raw_85f9ba526c9d85a0(swig_type_16 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_DatasetOpen_raw_85f9ba526c9d85a0(swig_type_17 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_DatasetCreate_raw_85f9ba526c9d85a0(swig_type_18 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_DatasetAppendI32_raw_85f9ba526c9d85a0(swig_type_19 arg1, swig_type_20 arg2, swig_type_21 arg3, swig_voidp arg4);
-extern int _wrap_DatasetAppendU16_raw_85f9ba526c9d85a0(swig_type_22 arg1, swig_type_23 arg2, swig_type_24 arg3, swig_voidp arg4);
-extern int _wrap_DatasetBorrowI32_raw_85f9ba526c9d85a0(swig_type_25 arg1, swig_type_26 arg2, swig_type_27 arg3, swig_type_28 arg4, swig_type_29 arg5, swig_voidp arg6, swig_voidp arg7);
-extern int _wrap_DatasetBorrowU16_raw_85f9ba526c9d85a0(swig_type_30 arg1, swig_type_31 arg2, swig_type_32 arg3, swig_type_33 arg4, swig_type_34 arg5, swig_voidp arg6, swig_voidp arg7);
-extern int _wrap_DatasetRetain_raw_85f9ba526c9d85a0(swig_type_35 arg1, swig_voidp arg2);
-extern void _wrap_DatasetFree_raw_85f9ba526c9d85a0(swig_type_36 arg1);
-extern int _wrap_DatasetInfo_raw_85f9ba526c9d85a0(swig_type_37 arg1, swig_type_38 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_DatasetFitConfig_raw_85f9ba526c9d85a0(swig_type_39 arg1, swig_type_40 arg2, swig_type_41 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_DatasetEncode_raw_85f9ba526c9d85a0(swig_type_42 arg1, swig_type_43 arg2, swig_type_44 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_DatasetDecode_raw_85f9ba526c9d85a0(swig_type_45 arg1, swig_type_46 arg2, swig_type_47 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_DatasetNumWindows_raw_85f9ba526c9d85a0(swig_type_48 arg1, swig_type_49 arg2, swig_type_50 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_DatasetWindow_raw_85f9ba526c9d85a0(swig_type_51 arg1, swig_type_52 arg2, swig_type_53 arg3, swig_type_54 arg4, swig_type_55 arg5, swig_type_56 arg6, swig_voidp arg7, swig_type_57 arg8, swig_voidp arg9, swig_voidp arg10);
-extern int _wrap_DatasetSentence_raw_85f9ba526c9d85a0(swig_type_58 arg1, swig_type_59 arg2, swig_type_60 arg3, swig_type_61 arg4, swig_type_62 arg5, swig_voidp arg6, swig_voidp arg7);
-extern int _wrap_DatasetEntropyFloor_raw_85f9ba526c9d85a0(swig_type_63 arg1, swig_type_64 arg2, swig_type_65 arg3, swig_type_66 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_ModelCreate_raw_85f9ba526c9d85a0(swig_type_67 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ModelLoad_raw_85f9ba526c9d85a0(swig_type_68 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ModelRetain_raw_85f9ba526c9d85a0(swig_type_69 arg1, swig_voidp arg2);
-extern void _wrap_ModelFree_raw_85f9ba526c9d85a0(swig_type_70 arg1);
-extern int _wrap_ModelConfig_raw_85f9ba526c9d85a0(swig_type_71 arg1, swig_type_72 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ModelInfo_raw_85f9ba526c9d85a0(swig_type_73 arg1, swig_type_74 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ModelForward_raw_85f9ba526c9d85a0(swig_type_75 arg1, swig_type_76 arg2, swig_type_77 arg3, swig_type_78 arg4, swig_type_79 arg5, swig_voidp arg6, swig_voidp arg7);
-extern int _wrap_ModelGenerate_raw_85f9ba526c9d85a0(swig_type_80 arg1, swig_type_81 arg2, swig_type_82 arg3, swig_type_83 arg4, swig_type_84 arg5, swig_voidp arg6, swig_voidp arg7);
-extern int _wrap_ModelAnswerProbes_raw_85f9ba526c9d85a0(swig_type_85 arg1, swig_type_86 arg2, swig_type_87 arg3, swig_type_88 arg4, swig_type_89 arg5, swig_type_90 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_ModelNumParameters_raw_85f9ba526c9d85a0(swig_type_91 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_ModelParameterInfo_raw_85f9ba526c9d85a0(swig_type_92 arg1, swig_type_93 arg2, swig_type_94 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_ModelParameterGet_raw_85f9ba526c9d85a0(swig_type_95 arg1, swig_type_96 arg2, swig_type_97 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_ModelParameterSet_raw_85f9ba526c9d85a0(swig_type_98 arg1, swig_type_99 arg2, swig_type_100 arg3, swig_voidp arg4);
-extern int _wrap_ModelParameterView_raw_85f9ba526c9d85a0(swig_type_101 arg1, swig_type_102 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ModelGeneration_raw_85f9ba526c9d85a0(swig_type_103 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_ModelSave_raw_85f9ba526c9d85a0(swig_type_104 arg1, swig_type_105 arg2, swig_voidp arg3);
-extern int _wrap_ModelLoadWeights_raw_85f9ba526c9d85a0(swig_type_106 arg1, swig_type_107 arg2, swig_voidp arg3);
-extern int _wrap_TrainerCreate_raw_85f9ba526c9d85a0(swig_type_108 arg1, swig_type_109 arg2, swig_type_110 arg3, swig_voidp arg4, swig_voidp arg5);
-extern void _wrap_TrainerFree_raw_85f9ba526c9d85a0(swig_type_111 arg1);
-extern int _wrap_TrainerConfig_raw_85f9ba526c9d85a0(swig_type_112 arg1, swig_type_113 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_TrainerStep_raw_85f9ba526c9d85a0(swig_type_114 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_TrainerSteps_raw_85f9ba526c9d85a0(swig_type_115 arg1, swig_type_116 arg2, swig_type_117 arg3, swig_type_118 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_TrainerEvaluate_raw_85f9ba526c9d85a0(swig_type_119 arg1, swig_type_120 arg2, swig_type_121 arg3, swig_type_122 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_TrainerRouting_raw_85f9ba526c9d85a0(swig_type_123 arg1, int arg2, swig_type_124 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_TrainerExpertLoads_raw_85f9ba526c9d85a0(swig_type_125 arg1, int arg2, swig_type_126 arg3, swig_type_127 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_TrainerSave_raw_85f9ba526c9d85a0(swig_type_128 arg1, swig_type_129 arg2, swig_voidp arg3);
-extern int _wrap_TrainerResume_raw_85f9ba526c9d85a0(swig_type_130 arg1, swig_type_131 arg2, swig_voidp arg3);
-extern int _wrap_CheckpointInfo_raw_85f9ba526c9d85a0(swig_type_132 arg1, swig_type_133 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_ConfigBreaks_raw_85f9ba526c9d85a0(swig_type_134 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_TrainerInterference_raw_85f9ba526c9d85a0(swig_type_135 arg1, swig_type_136 arg2, swig_type_137 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_HealthCheck_raw_85f9ba526c9d85a0(swig_type_138 arg1, swig_type_139 arg2, swig_type_140 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_TrainerHealth_raw_85f9ba526c9d85a0(swig_type_141 arg1, swig_type_142 arg2, swig_type_143 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_ModelRoutingTrace_raw_85f9ba526c9d85a0(swig_type_144 arg1, swig_type_145 arg2, swig_type_146 arg3, swig_type_147 arg4, swig_type_148 arg5, swig_voidp arg6, swig_type_149 arg7, swig_voidp arg8, swig_type_150 arg9, swig_voidp arg10, swig_voidp arg11);
-extern int _wrap_ModelSpecialisation_raw_85f9ba526c9d85a0(swig_type_151 arg1, swig_type_152 arg2, swig_type_153 arg3, swig_type_154 arg4, swig_type_155 arg5, swig_type_156 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_ModelCapacityReport_raw_85f9ba526c9d85a0(swig_type_157 arg1, swig_type_158 arg2, swig_type_159 arg3, swig_type_160 arg4, swig_type_161 arg5, swig_type_162 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_CompareVerdict_raw_85f9ba526c9d85a0(swig_type_163 arg1, swig_type_164 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_CompareFindings_raw_85f9ba526c9d85a0(swig_type_165 arg1, swig_type_166 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerCreate_raw_85f9ba526c9d85a0(swig_type_167 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerRetain_raw_85f9ba526c9d85a0(swig_type_168 arg1, swig_voidp arg2);
-extern void _wrap_MoeLayerFree_raw_85f9ba526c9d85a0(swig_type_169 arg1);
-extern int _wrap_MoeLayerConfig_raw_85f9ba526c9d85a0(swig_type_170 arg1, swig_type_171 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerNumParameters_raw_85f9ba526c9d85a0(swig_type_172 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_MoeLayerParameterInfo_raw_85f9ba526c9d85a0(swig_type_173 arg1, swig_type_174 arg2, swig_type_175 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerParameterGet_raw_85f9ba526c9d85a0(swig_type_176 arg1, swig_type_177 arg2, swig_type_178 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerParameterSet_raw_85f9ba526c9d85a0(swig_type_179 arg1, swig_type_180 arg2, swig_type_181 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerParameterView_raw_85f9ba526c9d85a0(swig_type_182 arg1, swig_type_183 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerBindParameter_raw_85f9ba526c9d85a0(swig_type_184 arg1, swig_type_185 arg2, swig_type_186 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerBindGradient_raw_85f9ba526c9d85a0(swig_type_187 arg1, swig_type_188 arg2, swig_type_189 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerParametersChanged_raw_85f9ba526c9d85a0(swig_type_190 arg1, swig_voidp arg2);
-extern int _wrap_MoeLayerGradientGet_raw_85f9ba526c9d85a0(swig_type_191 arg1, swig_type_192 arg2, swig_type_193 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerZeroGradients_raw_85f9ba526c9d85a0(swig_type_194 arg1, swig_voidp arg2);
-extern int _wrap_MoeLayerInfer_raw_85f9ba526c9d85a0(swig_type_195 arg1, swig_type_196 arg2, swig_type_197 arg3, swig_type_198 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_MoeCacheCreate_raw_85f9ba526c9d85a0(swig_type_199 arg1, swig_type_200 arg2, swig_voidp arg3, swig_voidp arg4);
-extern void _wrap_MoeCacheFree_raw_85f9ba526c9d85a0(swig_type_201 arg1);
-extern int _wrap_MoeLayerForward_raw_85f9ba526c9d85a0(swig_type_202 arg1, swig_type_203 arg2, swig_type_204 arg3, swig_type_205 arg4, swig_type_206 arg5, swig_type_207 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_MoeLayerBackward_raw_85f9ba526c9d85a0(swig_type_208 arg1, swig_type_209 arg2, swig_type_210 arg3, swig_type_211 arg4, double arg5, swig_type_212 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_MoeLayerUpdateBias_raw_85f9ba526c9d85a0(swig_type_213 arg1, swig_type_214 arg2, swig_voidp arg3);
-extern int _wrap_MoeCacheTopkIdx_raw_85f9ba526c9d85a0(swig_type_215 arg1, swig_type_216 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheGateWeights_raw_85f9ba526c9d85a0(swig_type_217 arg1, swig_type_218 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheKept_raw_85f9ba526c9d85a0(swig_type_219 arg1, swig_type_220 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheRouterLogits_raw_85f9ba526c9d85a0(swig_type_221 arg1, swig_type_222 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheRouterProbs_raw_85f9ba526c9d85a0(swig_type_223 arg1, swig_type_224 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheLoad_raw_85f9ba526c9d85a0(swig_type_225 arg1, swig_type_226 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheMetrics_raw_85f9ba526c9d85a0(swig_type_227 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_LoadStatistics_raw_85f9ba526c9d85a0(swig_type_228 arg1, swig_type_229 arg2, swig_type_230 arg3, swig_voidp arg4, swig_voidp arg5);
+typedef _goslice_ swig_type_231;
+typedef _goslice_ swig_type_232;
+typedef long long swig_type_233;
+typedef long long swig_type_234;
+typedef long long swig_type_235;
+typedef long long swig_type_236;
+typedef long long swig_type_237;
+typedef _goslice_ swig_type_238;
+typedef _goslice_ swig_type_239;
+typedef long long swig_type_240;
+typedef _goslice_ swig_type_241;
+typedef long long swig_type_242;
+typedef long long swig_type_243;
+typedef _goslice_ swig_type_244;
+typedef _goslice_ swig_type_245;
+typedef _goslice_ swig_type_246;
+typedef long long swig_type_247;
+typedef _goslice_ swig_type_248;
+typedef long long swig_type_249;
+typedef _goslice_ swig_type_250;
+typedef long long swig_type_251;
+typedef _goslice_ swig_type_252;
+typedef long long swig_type_253;
+typedef _goslice_ swig_type_254;
+typedef long long swig_type_255;
+typedef _goslice_ swig_type_256;
+typedef long long swig_type_257;
+typedef _goslice_ swig_type_258;
+typedef long long swig_type_259;
+typedef _goslice_ swig_type_260;
+typedef long long swig_type_261;
+typedef _goslice_ swig_type_262;
+typedef long long swig_type_263;
+typedef _goslice_ swig_type_264;
+extern void _wrap_Swig_free_raw_ed709a1fa938f1ce(uintptr_t arg1);
+extern uintptr_t _wrap_Swig_malloc_raw_ed709a1fa938f1ce(swig_intgo arg1);
+extern int _wrap_VersionNumber_raw_ed709a1fa938f1ce(void);
+extern swig_type_1 _wrap_VersionString_raw_ed709a1fa938f1ce(void);
+extern int _wrap_CheckVersion_raw_ed709a1fa938f1ce(int arg1, swig_voidp arg2);
+extern swig_type_2 _wrap_StatusName_raw_ed709a1fa938f1ce(int arg1);
+extern int _wrap_BuildInfo_raw_ed709a1fa938f1ce(swig_type_3 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_OptionsInit_raw_ed709a1fa938f1ce(swig_voidp arg1, swig_voidp arg2);
+extern int _wrap_ConfigPreset_raw_ed709a1fa938f1ce(swig_type_4 arg1, swig_type_5 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ConfigResolve_raw_ed709a1fa938f1ce(swig_type_6 arg1, swig_type_7 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ConfigKeys_raw_ed709a1fa938f1ce(swig_type_8 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_ConfigCost_raw_ed709a1fa938f1ce(swig_type_9 arg1, swig_type_10 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ConfigEstimateMemory_raw_ed709a1fa938f1ce(swig_type_11 arg1, swig_voidp arg2, swig_type_12 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_CancelTokenCreate_raw_ed709a1fa938f1ce(swig_voidp arg1, swig_voidp arg2);
+extern int _wrap_CancelTokenRetain_raw_ed709a1fa938f1ce(swig_type_13 arg1, swig_voidp arg2);
+extern void _wrap_CancelTokenFree_raw_ed709a1fa938f1ce(swig_type_14 arg1);
+extern int _wrap_CancelTokenFire_raw_ed709a1fa938f1ce(swig_type_15 arg1, swig_voidp arg2);
+extern int _wrap_CancelTokenFired_raw_ed709a1fa938f1ce(swig_type_16 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_DatasetOpen_raw_ed709a1fa938f1ce(swig_type_17 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_DatasetCreate_raw_ed709a1fa938f1ce(swig_type_18 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_DatasetAppendI32_raw_ed709a1fa938f1ce(swig_type_19 arg1, swig_type_20 arg2, swig_type_21 arg3, swig_voidp arg4);
+extern int _wrap_DatasetAppendU16_raw_ed709a1fa938f1ce(swig_type_22 arg1, swig_type_23 arg2, swig_type_24 arg3, swig_voidp arg4);
+extern int _wrap_DatasetBorrowI32_raw_ed709a1fa938f1ce(swig_type_25 arg1, swig_type_26 arg2, swig_type_27 arg3, swig_type_28 arg4, swig_type_29 arg5, swig_voidp arg6, swig_voidp arg7);
+extern int _wrap_DatasetBorrowU16_raw_ed709a1fa938f1ce(swig_type_30 arg1, swig_type_31 arg2, swig_type_32 arg3, swig_type_33 arg4, swig_type_34 arg5, swig_voidp arg6, swig_voidp arg7);
+extern int _wrap_DatasetRetain_raw_ed709a1fa938f1ce(swig_type_35 arg1, swig_voidp arg2);
+extern void _wrap_DatasetFree_raw_ed709a1fa938f1ce(swig_type_36 arg1);
+extern int _wrap_DatasetInfo_raw_ed709a1fa938f1ce(swig_type_37 arg1, swig_type_38 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_DatasetFitConfig_raw_ed709a1fa938f1ce(swig_type_39 arg1, swig_type_40 arg2, swig_type_41 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_DatasetEncode_raw_ed709a1fa938f1ce(swig_type_42 arg1, swig_type_43 arg2, swig_type_44 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_DatasetDecode_raw_ed709a1fa938f1ce(swig_type_45 arg1, swig_type_46 arg2, swig_type_47 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_DatasetNumWindows_raw_ed709a1fa938f1ce(swig_type_48 arg1, swig_type_49 arg2, swig_type_50 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_DatasetWindow_raw_ed709a1fa938f1ce(swig_type_51 arg1, swig_type_52 arg2, swig_type_53 arg3, swig_type_54 arg4, swig_type_55 arg5, swig_type_56 arg6, swig_voidp arg7, swig_type_57 arg8, swig_voidp arg9, swig_voidp arg10);
+extern int _wrap_DatasetSentence_raw_ed709a1fa938f1ce(swig_type_58 arg1, swig_type_59 arg2, swig_type_60 arg3, swig_type_61 arg4, swig_type_62 arg5, swig_voidp arg6, swig_voidp arg7);
+extern int _wrap_DatasetEntropyFloor_raw_ed709a1fa938f1ce(swig_type_63 arg1, swig_type_64 arg2, swig_type_65 arg3, swig_type_66 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_ModelCreate_raw_ed709a1fa938f1ce(swig_type_67 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelLoad_raw_ed709a1fa938f1ce(swig_type_68 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelRetain_raw_ed709a1fa938f1ce(swig_type_69 arg1, swig_voidp arg2);
+extern void _wrap_ModelFree_raw_ed709a1fa938f1ce(swig_type_70 arg1);
+extern int _wrap_ModelConfig_raw_ed709a1fa938f1ce(swig_type_71 arg1, swig_type_72 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelInfo_raw_ed709a1fa938f1ce(swig_type_73 arg1, swig_type_74 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelForward_raw_ed709a1fa938f1ce(swig_type_75 arg1, swig_type_76 arg2, swig_type_77 arg3, swig_type_78 arg4, swig_type_79 arg5, swig_voidp arg6, swig_voidp arg7);
+extern int _wrap_ModelGenerate_raw_ed709a1fa938f1ce(swig_type_80 arg1, swig_type_81 arg2, swig_type_82 arg3, swig_type_83 arg4, swig_type_84 arg5, swig_voidp arg6, swig_voidp arg7);
+extern int _wrap_ModelAnswerProbes_raw_ed709a1fa938f1ce(swig_type_85 arg1, swig_type_86 arg2, swig_type_87 arg3, swig_type_88 arg4, swig_type_89 arg5, swig_type_90 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_TokenStreamCreate_raw_ed709a1fa938f1ce(swig_type_91 arg1, swig_type_92 arg2, swig_type_93 arg3, swig_voidp arg4, swig_voidp arg5);
+extern void _wrap_TokenStreamFree_raw_ed709a1fa938f1ce(swig_type_94 arg1);
+extern int _wrap_TokenStreamNext_raw_ed709a1fa938f1ce(swig_type_95 arg1, swig_type_96 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TokenStreamTokens_raw_ed709a1fa938f1ce(swig_type_97 arg1, swig_type_98 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TokenStreamLogits_raw_ed709a1fa938f1ce(swig_type_99 arg1, swig_type_100 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TokenStreamInfo_raw_ed709a1fa938f1ce(swig_type_101 arg1, swig_type_102 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelNumParameters_raw_ed709a1fa938f1ce(swig_type_103 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_ModelParameterInfo_raw_ed709a1fa938f1ce(swig_type_104 arg1, swig_type_105 arg2, swig_type_106 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_ModelParameterGet_raw_ed709a1fa938f1ce(swig_type_107 arg1, swig_type_108 arg2, swig_type_109 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_ModelParameterSet_raw_ed709a1fa938f1ce(swig_type_110 arg1, swig_type_111 arg2, swig_type_112 arg3, swig_voidp arg4);
+extern int _wrap_ModelParameterView_raw_ed709a1fa938f1ce(swig_type_113 arg1, swig_type_114 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelGeneration_raw_ed709a1fa938f1ce(swig_type_115 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_ModelSave_raw_ed709a1fa938f1ce(swig_type_116 arg1, swig_type_117 arg2, swig_voidp arg3);
+extern int _wrap_ModelLoadWeights_raw_ed709a1fa938f1ce(swig_type_118 arg1, swig_type_119 arg2, swig_voidp arg3);
+extern int _wrap_ModelImport_raw_ed709a1fa938f1ce(swig_type_120 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelExport_raw_ed709a1fa938f1ce(swig_type_121 arg1, swig_type_122 arg2, swig_type_123 arg3, swig_voidp arg4);
+extern int _wrap_ModelWriteLogits_raw_ed709a1fa938f1ce(swig_type_124 arg1, swig_type_125 arg2, swig_type_126 arg3, swig_type_127 arg4, swig_type_128 arg5, swig_voidp arg6);
+extern int _wrap_DatasetTokenizer_raw_ed709a1fa938f1ce(swig_type_129 arg1, swig_type_130 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ModelUpcycle_raw_ed709a1fa938f1ce(swig_type_131 arg1, swig_type_132 arg2, swig_voidp arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_HfAnalyze_raw_ed709a1fa938f1ce(swig_type_133 arg1, swig_type_134 arg2, swig_type_135 arg3, swig_type_136 arg4, swig_voidp arg5, swig_type_137 arg6, swig_type_138 arg7, swig_voidp arg8, swig_voidp arg9);
+extern int _wrap_TrainerCreate_raw_ed709a1fa938f1ce(swig_type_139 arg1, swig_type_140 arg2, swig_type_141 arg3, swig_voidp arg4, swig_voidp arg5);
+extern void _wrap_TrainerFree_raw_ed709a1fa938f1ce(swig_type_142 arg1);
+extern int _wrap_TrainerConfig_raw_ed709a1fa938f1ce(swig_type_143 arg1, swig_type_144 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TrainerStep_raw_ed709a1fa938f1ce(swig_type_145 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_TrainerSteps_raw_ed709a1fa938f1ce(swig_type_146 arg1, swig_type_147 arg2, swig_type_148 arg3, swig_type_149 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_TrainerEvaluate_raw_ed709a1fa938f1ce(swig_type_150 arg1, swig_type_151 arg2, swig_type_152 arg3, swig_type_153 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_TrainerRouting_raw_ed709a1fa938f1ce(swig_type_154 arg1, int arg2, swig_type_155 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_TrainerExpertLoads_raw_ed709a1fa938f1ce(swig_type_156 arg1, int arg2, swig_type_157 arg3, swig_type_158 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_TrainerSetProfile_raw_ed709a1fa938f1ce(swig_type_159 arg1, int arg2, swig_voidp arg3);
+extern int _wrap_TrainerProfile_raw_ed709a1fa938f1ce(swig_type_160 arg1, swig_type_161 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TrainerSave_raw_ed709a1fa938f1ce(swig_type_162 arg1, swig_type_163 arg2, swig_voidp arg3);
+extern int _wrap_TrainerResume_raw_ed709a1fa938f1ce(swig_type_164 arg1, swig_type_165 arg2, swig_voidp arg3);
+extern int _wrap_CheckpointInfo_raw_ed709a1fa938f1ce(swig_type_166 arg1, swig_type_167 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_ConfigBreaks_raw_ed709a1fa938f1ce(swig_type_168 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_TrainerInterference_raw_ed709a1fa938f1ce(swig_type_169 arg1, swig_type_170 arg2, swig_type_171 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_HealthCheck_raw_ed709a1fa938f1ce(swig_type_172 arg1, swig_type_173 arg2, swig_type_174 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_TrainerHealth_raw_ed709a1fa938f1ce(swig_type_175 arg1, swig_type_176 arg2, swig_type_177 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(swig_type_178 arg1, swig_type_179 arg2, swig_type_180 arg3, swig_type_181 arg4, swig_type_182 arg5, swig_voidp arg6, swig_type_183 arg7, swig_voidp arg8, swig_type_184 arg9, swig_voidp arg10, swig_voidp arg11);
+extern int _wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(swig_type_185 arg1, swig_type_186 arg2, swig_type_187 arg3, swig_type_188 arg4, swig_type_189 arg5, swig_type_190 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(swig_type_191 arg1, swig_type_192 arg2, swig_type_193 arg3, swig_type_194 arg4, swig_type_195 arg5, swig_type_196 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_CompareVerdict_raw_ed709a1fa938f1ce(swig_type_197 arg1, swig_type_198 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_CompareFindings_raw_ed709a1fa938f1ce(swig_type_199 arg1, swig_type_200 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(swig_type_201 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(swig_type_202 arg1, swig_voidp arg2);
+extern void _wrap_MoeLayerFree_raw_ed709a1fa938f1ce(swig_type_203 arg1);
+extern int _wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(swig_type_204 arg1, swig_type_205 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(swig_type_206 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(swig_type_207 arg1, swig_type_208 arg2, swig_type_209 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(swig_type_210 arg1, swig_type_211 arg2, swig_type_212 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(swig_type_213 arg1, swig_type_214 arg2, swig_type_215 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(swig_type_216 arg1, swig_type_217 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(swig_type_218 arg1, swig_type_219 arg2, swig_type_220 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(swig_type_221 arg1, swig_type_222 arg2, swig_type_223 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(swig_type_224 arg1, swig_voidp arg2);
+extern int _wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(swig_type_225 arg1, swig_type_226 arg2, swig_type_227 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(swig_type_228 arg1, swig_voidp arg2);
+extern int _wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(swig_type_229 arg1, swig_type_230 arg2, swig_type_231 arg3, swig_type_232 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(swig_type_233 arg1, swig_type_234 arg2, swig_voidp arg3, swig_voidp arg4);
+extern void _wrap_MoeCacheFree_raw_ed709a1fa938f1ce(swig_type_235 arg1);
+extern int _wrap_MoeLayerForward_raw_ed709a1fa938f1ce(swig_type_236 arg1, swig_type_237 arg2, swig_type_238 arg3, swig_type_239 arg4, swig_type_240 arg5, swig_type_241 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(swig_type_242 arg1, swig_type_243 arg2, swig_type_244 arg3, swig_type_245 arg4, double arg5, swig_type_246 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(swig_type_247 arg1, swig_type_248 arg2, swig_voidp arg3);
+extern int _wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(swig_type_249 arg1, swig_type_250 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(swig_type_251 arg1, swig_type_252 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheKept_raw_ed709a1fa938f1ce(swig_type_253 arg1, swig_type_254 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(swig_type_255 arg1, swig_type_256 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(swig_type_257 arg1, swig_type_258 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(swig_type_259 arg1, swig_type_260 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(swig_type_261 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_LoadStatistics_raw_ed709a1fa938f1ce(swig_type_262 arg1, swig_type_263 arg2, swig_type_264 arg3, swig_voidp arg4, swig_voidp arg5);
 #undef intgo
 */
 import "C"
@@ -398,13 +446,13 @@ func swigCopyString(s string) string {
 
 func Swig_free(arg1 uintptr) {
 	_swig_i_0 := arg1
-	C._wrap_Swig_free_raw_85f9ba526c9d85a0(C.uintptr_t(_swig_i_0))
+	C._wrap_Swig_free_raw_ed709a1fa938f1ce(C.uintptr_t(_swig_i_0))
 }
 
 func Swig_malloc(arg1 int) (_swig_ret uintptr) {
 	var swig_r uintptr
 	_swig_i_0 := arg1
-	swig_r = (uintptr)(C._wrap_Swig_malloc_raw_85f9ba526c9d85a0(C.swig_intgo(_swig_i_0)))
+	swig_r = (uintptr)(C._wrap_Swig_malloc_raw_ed709a1fa938f1ce(C.swig_intgo(_swig_i_0)))
 	return swig_r
 }
 
@@ -425,13 +473,13 @@ const MINIMOE_E_FORKED int = 12
 const MINIMOE_E_VERSION int = 13
 func VersionNumber() (_swig_ret int32) {
 	var swig_r int32
-	swig_r = (int32)(C._wrap_VersionNumber_raw_85f9ba526c9d85a0())
+	swig_r = (int32)(C._wrap_VersionNumber_raw_ed709a1fa938f1ce())
 	return swig_r
 }
 
 func VersionString() (_swig_ret string) {
 	var swig_r string
-	swig_r_p := C._wrap_VersionString_raw_85f9ba526c9d85a0()
+	swig_r_p := C._wrap_VersionString_raw_ed709a1fa938f1ce()
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
  swig_r_1 = swigCopyString(swig_r) 
@@ -442,14 +490,14 @@ func CheckVersion(arg1 int32, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_CheckVersion_raw_85f9ba526c9d85a0(C.int(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_CheckVersion_raw_ed709a1fa938f1ce(C.int(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func StatusName(arg1 int32) (_swig_ret string) {
 	var swig_r string
 	_swig_i_0 := arg1
-	swig_r_p := C._wrap_StatusName_raw_85f9ba526c9d85a0(C.int(_swig_i_0))
+	swig_r_p := C._wrap_StatusName_raw_ed709a1fa938f1ce(C.int(_swig_i_0))
 	swig_r = *(*string)(unsafe.Pointer(&swig_r_p))
 	var swig_r_1 string
  swig_r_1 = swigCopyString(swig_r) 
@@ -461,7 +509,7 @@ func BuildInfo(arg1 []byte, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_BuildInfo_raw_85f9ba526c9d85a0(*(*C.swig_type_3)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_BuildInfo_raw_ed709a1fa938f1ce(*(*C.swig_type_3)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -482,7 +530,7 @@ func OptionsInit(arg1 *Options, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_OptionsInit_raw_85f9ba526c9d85a0(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_OptionsInit_raw_ed709a1fa938f1ce(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -492,7 +540,7 @@ func ConfigPreset(arg1 string, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_re
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ConfigPreset_raw_85f9ba526c9d85a0(*(*C.swig_type_4)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_5)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ConfigPreset_raw_ed709a1fa938f1ce(*(*C.swig_type_4)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_5)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -508,7 +556,7 @@ func ConfigResolve(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_r
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ConfigResolve_raw_85f9ba526c9d85a0(*(*C.swig_type_6)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_7)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ConfigResolve_raw_ed709a1fa938f1ce(*(*C.swig_type_6)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_7)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -523,7 +571,7 @@ func ConfigKeys(arg1 []byte, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ConfigKeys_raw_85f9ba526c9d85a0(*(*C.swig_type_8)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ConfigKeys_raw_ed709a1fa938f1ce(*(*C.swig_type_8)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -536,7 +584,7 @@ func ConfigCost(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret 
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ConfigCost_raw_85f9ba526c9d85a0(*(*C.swig_type_9)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_10)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ConfigCost_raw_ed709a1fa938f1ce(*(*C.swig_type_9)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_10)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -553,7 +601,7 @@ func ConfigEstimateMemory(arg1 []byte, arg2 *Options, arg3 []byte, arg4 *uint64,
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_ConfigEstimateMemory_raw_85f9ba526c9d85a0(*(*C.swig_type_11)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), *(*C.swig_type_12)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_ConfigEstimateMemory_raw_ed709a1fa938f1ce(*(*C.swig_type_11)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), *(*C.swig_type_12)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -567,7 +615,7 @@ func CancelTokenCreate(arg1 *CancelToken, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_CancelTokenCreate_raw_85f9ba526c9d85a0(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_CancelTokenCreate_raw_ed709a1fa938f1ce(C.swig_voidp(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -575,20 +623,20 @@ func CancelTokenRetain(arg1 CancelToken, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_CancelTokenRetain_raw_85f9ba526c9d85a0(C.swig_type_13(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_CancelTokenRetain_raw_ed709a1fa938f1ce(C.swig_type_13(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func CancelTokenFree(arg1 CancelToken) {
 	_swig_i_0 := arg1
-	C._wrap_CancelTokenFree_raw_85f9ba526c9d85a0(C.swig_type_14(_swig_i_0))
+	C._wrap_CancelTokenFree_raw_ed709a1fa938f1ce(C.swig_type_14(_swig_i_0))
 }
 
 func CancelTokenFire(arg1 CancelToken, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_CancelTokenFire_raw_85f9ba526c9d85a0(C.swig_type_15(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_CancelTokenFire_raw_ed709a1fa938f1ce(C.swig_type_15(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -597,7 +645,7 @@ func CancelTokenFired(arg1 CancelToken, arg2 *int32, arg3 *Error) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_CancelTokenFired_raw_85f9ba526c9d85a0(C.swig_type_16(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_CancelTokenFired_raw_ed709a1fa938f1ce(C.swig_type_16(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -607,7 +655,7 @@ func DatasetOpen(arg1 []byte, arg2 *Options, arg3 *Dataset, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_DatasetOpen_raw_85f9ba526c9d85a0(*(*C.swig_type_17)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_DatasetOpen_raw_ed709a1fa938f1ce(*(*C.swig_type_17)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -620,7 +668,7 @@ func DatasetCreate(arg1 []byte, arg2 *Options, arg3 *Dataset, arg4 *Error) (_swi
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_DatasetCreate_raw_85f9ba526c9d85a0(*(*C.swig_type_18)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_DatasetCreate_raw_ed709a1fa938f1ce(*(*C.swig_type_18)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -633,7 +681,7 @@ func DatasetAppendI32(arg1 Dataset, arg2 []int32, arg3 []byte, arg4 *Error) (_sw
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_DatasetAppendI32_raw_85f9ba526c9d85a0(C.swig_type_19(_swig_i_0), *(*C.swig_type_20)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_21)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_DatasetAppendI32_raw_ed709a1fa938f1ce(C.swig_type_19(_swig_i_0), *(*C.swig_type_20)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_21)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -649,7 +697,7 @@ func DatasetAppendU16(arg1 Dataset, arg2 []uint16, arg3 []byte, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_DatasetAppendU16_raw_85f9ba526c9d85a0(C.swig_type_22(_swig_i_0), *(*C.swig_type_23)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_24)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_DatasetAppendU16_raw_ed709a1fa938f1ce(C.swig_type_22(_swig_i_0), *(*C.swig_type_23)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_24)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -668,7 +716,7 @@ func DatasetBorrowI32(arg1 []byte, arg2 []int32, arg3 []byte, arg4 uintptr, arg5
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_DatasetBorrowI32_raw_85f9ba526c9d85a0(*(*C.swig_type_25)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_26)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_27)(unsafe.Pointer(&_swig_i_2)), C.swig_type_28(_swig_i_3), C.swig_type_29(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
+	swig_r = (int32)(C._wrap_DatasetBorrowI32_raw_ed709a1fa938f1ce(*(*C.swig_type_25)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_26)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_27)(unsafe.Pointer(&_swig_i_2)), C.swig_type_28(_swig_i_3), C.swig_type_29(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -690,7 +738,7 @@ func DatasetBorrowU16(arg1 []byte, arg2 []uint16, arg3 []byte, arg4 uintptr, arg
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_DatasetBorrowU16_raw_85f9ba526c9d85a0(*(*C.swig_type_30)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_31)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_32)(unsafe.Pointer(&_swig_i_2)), C.swig_type_33(_swig_i_3), C.swig_type_34(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
+	swig_r = (int32)(C._wrap_DatasetBorrowU16_raw_ed709a1fa938f1ce(*(*C.swig_type_30)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_31)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_32)(unsafe.Pointer(&_swig_i_2)), C.swig_type_33(_swig_i_3), C.swig_type_34(_swig_i_4), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -707,13 +755,13 @@ func DatasetRetain(arg1 Dataset, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_DatasetRetain_raw_85f9ba526c9d85a0(C.swig_type_35(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_DatasetRetain_raw_ed709a1fa938f1ce(C.swig_type_35(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func DatasetFree(arg1 Dataset) {
 	_swig_i_0 := arg1
-	C._wrap_DatasetFree_raw_85f9ba526c9d85a0(C.swig_type_36(_swig_i_0))
+	C._wrap_DatasetFree_raw_ed709a1fa938f1ce(C.swig_type_36(_swig_i_0))
 }
 
 func DatasetInfo(arg1 Dataset, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
@@ -722,7 +770,7 @@ func DatasetInfo(arg1 Dataset, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_re
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_DatasetInfo_raw_85f9ba526c9d85a0(C.swig_type_37(_swig_i_0), *(*C.swig_type_38)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_DatasetInfo_raw_ed709a1fa938f1ce(C.swig_type_37(_swig_i_0), *(*C.swig_type_38)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -736,7 +784,7 @@ func DatasetFitConfig(arg1 Dataset, arg2 []byte, arg3 []byte, arg4 *uint64, arg5
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_DatasetFitConfig_raw_85f9ba526c9d85a0(C.swig_type_39(_swig_i_0), *(*C.swig_type_40)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_41)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_DatasetFitConfig_raw_ed709a1fa938f1ce(C.swig_type_39(_swig_i_0), *(*C.swig_type_40)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_41)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -753,7 +801,7 @@ func DatasetEncode(arg1 Dataset, arg2 []byte, arg3 []int32, arg4 *uint64, arg5 *
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_DatasetEncode_raw_85f9ba526c9d85a0(C.swig_type_42(_swig_i_0), *(*C.swig_type_43)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_44)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_DatasetEncode_raw_ed709a1fa938f1ce(C.swig_type_42(_swig_i_0), *(*C.swig_type_43)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_44)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -770,7 +818,7 @@ func DatasetDecode(arg1 Dataset, arg2 []int32, arg3 []byte, arg4 *uint64, arg5 *
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_DatasetDecode_raw_85f9ba526c9d85a0(C.swig_type_45(_swig_i_0), *(*C.swig_type_46)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_47)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_DatasetDecode_raw_ed709a1fa938f1ce(C.swig_type_45(_swig_i_0), *(*C.swig_type_46)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_47)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -787,7 +835,7 @@ func DatasetNumWindows(arg1 Dataset, arg2 string, arg3 uint64, arg4 *uint64, arg
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_DatasetNumWindows_raw_85f9ba526c9d85a0(C.swig_type_48(_swig_i_0), *(*C.swig_type_49)(unsafe.Pointer(&_swig_i_1)), C.swig_type_50(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_DatasetNumWindows_raw_ed709a1fa938f1ce(C.swig_type_48(_swig_i_0), *(*C.swig_type_49)(unsafe.Pointer(&_swig_i_1)), C.swig_type_50(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -806,7 +854,7 @@ func DatasetWindow(arg1 Dataset, arg2 string, arg3 uint64, arg4 uint64, arg5 uin
 	_swig_i_7 := arg8
 	_swig_i_8 := arg9
 	_swig_i_9 := arg10
-	swig_r = (int32)(C._wrap_DatasetWindow_raw_85f9ba526c9d85a0(C.swig_type_51(_swig_i_0), *(*C.swig_type_52)(unsafe.Pointer(&_swig_i_1)), C.swig_type_53(_swig_i_2), C.swig_type_54(_swig_i_3), C.swig_type_55(_swig_i_4), *(*C.swig_type_56)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), *(*C.swig_type_57)(unsafe.Pointer(&_swig_i_7)), C.swig_voidp(_swig_i_8), C.swig_voidp(_swig_i_9)))
+	swig_r = (int32)(C._wrap_DatasetWindow_raw_ed709a1fa938f1ce(C.swig_type_51(_swig_i_0), *(*C.swig_type_52)(unsafe.Pointer(&_swig_i_1)), C.swig_type_53(_swig_i_2), C.swig_type_54(_swig_i_3), C.swig_type_55(_swig_i_4), *(*C.swig_type_56)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), *(*C.swig_type_57)(unsafe.Pointer(&_swig_i_7)), C.swig_voidp(_swig_i_8), C.swig_voidp(_swig_i_9)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -828,7 +876,7 @@ func DatasetSentence(arg1 Dataset, arg2 string, arg3 uint64, arg4 uint64, arg5 [
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_DatasetSentence_raw_85f9ba526c9d85a0(C.swig_type_58(_swig_i_0), *(*C.swig_type_59)(unsafe.Pointer(&_swig_i_1)), C.swig_type_60(_swig_i_2), C.swig_type_61(_swig_i_3), *(*C.swig_type_62)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
+	swig_r = (int32)(C._wrap_DatasetSentence_raw_ed709a1fa938f1ce(C.swig_type_58(_swig_i_0), *(*C.swig_type_59)(unsafe.Pointer(&_swig_i_1)), C.swig_type_60(_swig_i_2), C.swig_type_61(_swig_i_3), *(*C.swig_type_62)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -846,7 +894,7 @@ func DatasetEntropyFloor(arg1 Dataset, arg2 string, arg3 uint64, arg4 uint64, ar
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_DatasetEntropyFloor_raw_85f9ba526c9d85a0(C.swig_type_63(_swig_i_0), *(*C.swig_type_64)(unsafe.Pointer(&_swig_i_1)), C.swig_type_65(_swig_i_2), C.swig_type_66(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_DatasetEntropyFloor_raw_ed709a1fa938f1ce(C.swig_type_63(_swig_i_0), *(*C.swig_type_64)(unsafe.Pointer(&_swig_i_1)), C.swig_type_65(_swig_i_2), C.swig_type_66(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -859,7 +907,7 @@ func ModelCreate(arg1 []byte, arg2 *Options, arg3 *Model, arg4 *Error) (_swig_re
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelCreate_raw_85f9ba526c9d85a0(*(*C.swig_type_67)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelCreate_raw_ed709a1fa938f1ce(*(*C.swig_type_67)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -872,7 +920,7 @@ func ModelLoad(arg1 string, arg2 *Options, arg3 *Model, arg4 *Error) (_swig_ret 
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelLoad_raw_85f9ba526c9d85a0(*(*C.swig_type_68)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelLoad_raw_ed709a1fa938f1ce(*(*C.swig_type_68)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -883,13 +931,13 @@ func ModelRetain(arg1 Model, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_ModelRetain_raw_85f9ba526c9d85a0(C.swig_type_69(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_ModelRetain_raw_ed709a1fa938f1ce(C.swig_type_69(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func ModelFree(arg1 Model) {
 	_swig_i_0 := arg1
-	C._wrap_ModelFree_raw_85f9ba526c9d85a0(C.swig_type_70(_swig_i_0))
+	C._wrap_ModelFree_raw_ed709a1fa938f1ce(C.swig_type_70(_swig_i_0))
 }
 
 func ModelConfig(arg1 Model, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
@@ -898,7 +946,7 @@ func ModelConfig(arg1 Model, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret 
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelConfig_raw_85f9ba526c9d85a0(C.swig_type_71(_swig_i_0), *(*C.swig_type_72)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelConfig_raw_ed709a1fa938f1ce(C.swig_type_71(_swig_i_0), *(*C.swig_type_72)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -911,7 +959,7 @@ func ModelInfo(arg1 Model, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret in
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelInfo_raw_85f9ba526c9d85a0(C.swig_type_73(_swig_i_0), *(*C.swig_type_74)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelInfo_raw_ed709a1fa938f1ce(C.swig_type_73(_swig_i_0), *(*C.swig_type_74)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -927,7 +975,7 @@ func ModelForward(arg1 Model, arg2 []int32, arg3 []byte, arg4 uint64, arg5 []flo
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_ModelForward_raw_85f9ba526c9d85a0(C.swig_type_75(_swig_i_0), *(*C.swig_type_76)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_77)(unsafe.Pointer(&_swig_i_2)), C.swig_type_78(_swig_i_3), *(*C.swig_type_79)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
+	swig_r = (int32)(C._wrap_ModelForward_raw_ed709a1fa938f1ce(C.swig_type_75(_swig_i_0), *(*C.swig_type_76)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_77)(unsafe.Pointer(&_swig_i_2)), C.swig_type_78(_swig_i_3), *(*C.swig_type_79)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -949,7 +997,7 @@ func ModelGenerate(arg1 Model, arg2 []int32, arg3 []byte, arg4 CancelToken, arg5
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
-	swig_r = (int32)(C._wrap_ModelGenerate_raw_85f9ba526c9d85a0(C.swig_type_80(_swig_i_0), *(*C.swig_type_81)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_82)(unsafe.Pointer(&_swig_i_2)), C.swig_type_83(_swig_i_3), *(*C.swig_type_84)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
+	swig_r = (int32)(C._wrap_ModelGenerate_raw_ed709a1fa938f1ce(C.swig_type_80(_swig_i_0), *(*C.swig_type_81)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_82)(unsafe.Pointer(&_swig_i_2)), C.swig_type_83(_swig_i_3), *(*C.swig_type_84)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), C.swig_voidp(_swig_i_6)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -972,7 +1020,7 @@ func ModelAnswerProbes(arg1 Model, arg2 Dataset, arg3 string, arg4 uint64, arg5 
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_ModelAnswerProbes_raw_85f9ba526c9d85a0(C.swig_type_85(_swig_i_0), C.swig_type_86(_swig_i_1), *(*C.swig_type_87)(unsafe.Pointer(&_swig_i_2)), C.swig_type_88(_swig_i_3), C.swig_type_89(_swig_i_4), *(*C.swig_type_90)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_ModelAnswerProbes_raw_ed709a1fa938f1ce(C.swig_type_85(_swig_i_0), C.swig_type_86(_swig_i_1), *(*C.swig_type_87)(unsafe.Pointer(&_swig_i_2)), C.swig_type_88(_swig_i_3), C.swig_type_89(_swig_i_4), *(*C.swig_type_90)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -982,12 +1030,83 @@ func ModelAnswerProbes(arg1 Model, arg2 Dataset, arg3 string, arg4 uint64, arg5 
 	return swig_r
 }
 
+func TokenStreamCreate(arg1 Model, arg2 []int32, arg3 []byte, arg4 *TokenStream, arg5 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	swig_r = (int32)(C._wrap_TokenStreamCreate_raw_ed709a1fa938f1ce(C.swig_type_91(_swig_i_0), *(*C.swig_type_92)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_93)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg3
+	}
+	return swig_r
+}
+
+func TokenStreamFree(arg1 TokenStream) {
+	_swig_i_0 := arg1
+	C._wrap_TokenStreamFree_raw_ed709a1fa938f1ce(C.swig_type_94(_swig_i_0))
+}
+
+func TokenStreamNext(arg1 TokenStream, arg2 CancelToken, arg3 *int32, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_TokenStreamNext_raw_ed709a1fa938f1ce(C.swig_type_95(_swig_i_0), C.swig_type_96(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	return swig_r
+}
+
+func TokenStreamTokens(arg1 TokenStream, arg2 []int32, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_TokenStreamTokens_raw_ed709a1fa938f1ce(C.swig_type_97(_swig_i_0), *(*C.swig_type_98)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func TokenStreamLogits(arg1 TokenStream, arg2 []float32, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_TokenStreamLogits_raw_ed709a1fa938f1ce(C.swig_type_99(_swig_i_0), *(*C.swig_type_100)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func TokenStreamInfo(arg1 TokenStream, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_TokenStreamInfo_raw_ed709a1fa938f1ce(C.swig_type_101(_swig_i_0), *(*C.swig_type_102)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
 func ModelNumParameters(arg1 Model, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ModelNumParameters_raw_85f9ba526c9d85a0(C.swig_type_91(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ModelNumParameters_raw_ed709a1fa938f1ce(C.swig_type_103(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -998,7 +1117,7 @@ func ModelParameterInfo(arg1 Model, arg2 uint64, arg3 []byte, arg4 *uint64, arg5
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_ModelParameterInfo_raw_85f9ba526c9d85a0(C.swig_type_92(_swig_i_0), C.swig_type_93(_swig_i_1), *(*C.swig_type_94)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_ModelParameterInfo_raw_ed709a1fa938f1ce(C.swig_type_104(_swig_i_0), C.swig_type_105(_swig_i_1), *(*C.swig_type_106)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1012,7 +1131,7 @@ func ModelParameterGet(arg1 Model, arg2 string, arg3 []float32, arg4 *uint64, ar
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_ModelParameterGet_raw_85f9ba526c9d85a0(C.swig_type_95(_swig_i_0), *(*C.swig_type_96)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_97)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_ModelParameterGet_raw_ed709a1fa938f1ce(C.swig_type_107(_swig_i_0), *(*C.swig_type_108)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_109)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1028,7 +1147,7 @@ func ModelParameterSet(arg1 Model, arg2 string, arg3 []float32, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelParameterSet_raw_85f9ba526c9d85a0(C.swig_type_98(_swig_i_0), *(*C.swig_type_99)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_100)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelParameterSet_raw_ed709a1fa938f1ce(C.swig_type_110(_swig_i_0), *(*C.swig_type_111)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_112)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1044,7 +1163,7 @@ func ModelParameterView(arg1 Model, arg2 string, arg3 *TensorView, arg4 *Error) 
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_ModelParameterView_raw_85f9ba526c9d85a0(C.swig_type_101(_swig_i_0), *(*C.swig_type_102)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_ModelParameterView_raw_ed709a1fa938f1ce(C.swig_type_113(_swig_i_0), *(*C.swig_type_114)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1056,7 +1175,7 @@ func ModelGeneration(arg1 Model, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ModelGeneration_raw_85f9ba526c9d85a0(C.swig_type_103(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ModelGeneration_raw_ed709a1fa938f1ce(C.swig_type_115(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -1065,7 +1184,7 @@ func ModelSave(arg1 Model, arg2 string, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ModelSave_raw_85f9ba526c9d85a0(C.swig_type_104(_swig_i_0), *(*C.swig_type_105)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ModelSave_raw_ed709a1fa938f1ce(C.swig_type_116(_swig_i_0), *(*C.swig_type_117)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1077,9 +1196,113 @@ func ModelLoadWeights(arg1 Model, arg2 string, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ModelLoadWeights_raw_85f9ba526c9d85a0(C.swig_type_106(_swig_i_0), *(*C.swig_type_107)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ModelLoadWeights_raw_ed709a1fa938f1ce(C.swig_type_118(_swig_i_0), *(*C.swig_type_119)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func ModelImport(arg1 string, arg2 *Options, arg3 *Model, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_ModelImport_raw_ed709a1fa938f1ce(*(*C.swig_type_120)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg1
+	}
+	return swig_r
+}
+
+func ModelExport(arg1 Model, arg2 []byte, arg3 string, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_ModelExport_raw_ed709a1fa938f1ce(C.swig_type_121(_swig_i_0), *(*C.swig_type_122)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_123)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg3
+	}
+	return swig_r
+}
+
+func ModelWriteLogits(arg1 Model, arg2 []int32, arg3 uint64, arg4 []byte, arg5 string, arg6 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	_swig_i_5 := arg6
+	swig_r = (int32)(C._wrap_ModelWriteLogits_raw_ed709a1fa938f1ce(C.swig_type_124(_swig_i_0), *(*C.swig_type_125)(unsafe.Pointer(&_swig_i_1)), C.swig_type_126(_swig_i_2), *(*C.swig_type_127)(unsafe.Pointer(&_swig_i_3)), *(*C.swig_type_128)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg4
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg5
+	}
+	return swig_r
+}
+
+func DatasetTokenizer(arg1 Dataset, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_DatasetTokenizer_raw_ed709a1fa938f1ce(C.swig_type_129(_swig_i_0), *(*C.swig_type_130)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func ModelUpcycle(arg1 Model, arg2 []byte, arg3 *Options, arg4 *Model, arg5 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	swig_r = (int32)(C._wrap_ModelUpcycle_raw_ed709a1fa938f1ce(C.swig_type_131(_swig_i_0), *(*C.swig_type_132)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func HfAnalyze(arg1 Dataset, arg2 string, arg3 string, arg4 []byte, arg5 *Options, arg6 CancelToken, arg7 []byte, arg8 *uint64, arg9 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	_swig_i_5 := arg6
+	_swig_i_6 := arg7
+	_swig_i_7 := arg8
+	_swig_i_8 := arg9
+	swig_r = (int32)(C._wrap_HfAnalyze_raw_ed709a1fa938f1ce(C.swig_type_133(_swig_i_0), *(*C.swig_type_134)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_135)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_136)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_type_137(_swig_i_5), *(*C.swig_type_138)(unsafe.Pointer(&_swig_i_6)), C.swig_voidp(_swig_i_7), C.swig_voidp(_swig_i_8)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg3
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg4
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg7
 	}
 	return swig_r
 }
@@ -1091,7 +1314,7 @@ func TrainerCreate(arg1 Model, arg2 Dataset, arg3 []byte, arg4 *Trainer, arg5 *E
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerCreate_raw_85f9ba526c9d85a0(C.swig_type_108(_swig_i_0), C.swig_type_109(_swig_i_1), *(*C.swig_type_110)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerCreate_raw_ed709a1fa938f1ce(C.swig_type_139(_swig_i_0), C.swig_type_140(_swig_i_1), *(*C.swig_type_141)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1100,7 +1323,7 @@ func TrainerCreate(arg1 Model, arg2 Dataset, arg3 []byte, arg4 *Trainer, arg5 *E
 
 func TrainerFree(arg1 Trainer) {
 	_swig_i_0 := arg1
-	C._wrap_TrainerFree_raw_85f9ba526c9d85a0(C.swig_type_111(_swig_i_0))
+	C._wrap_TrainerFree_raw_ed709a1fa938f1ce(C.swig_type_142(_swig_i_0))
 }
 
 func TrainerConfig(arg1 Trainer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
@@ -1109,7 +1332,7 @@ func TrainerConfig(arg1 Trainer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_TrainerConfig_raw_85f9ba526c9d85a0(C.swig_type_112(_swig_i_0), *(*C.swig_type_113)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_TrainerConfig_raw_ed709a1fa938f1ce(C.swig_type_143(_swig_i_0), *(*C.swig_type_144)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1121,7 +1344,7 @@ func TrainerStep(arg1 Trainer, arg2 *int64, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_TrainerStep_raw_85f9ba526c9d85a0(C.swig_type_114(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_TrainerStep_raw_ed709a1fa938f1ce(C.swig_type_145(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -1133,7 +1356,7 @@ func TrainerSteps(arg1 Trainer, arg2 int64, arg3 CancelToken, arg4 []StepMetrics
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_TrainerSteps_raw_85f9ba526c9d85a0(C.swig_type_115(_swig_i_0), C.swig_type_116(_swig_i_1), C.swig_type_117(_swig_i_2), *(*C.swig_type_118)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_TrainerSteps_raw_ed709a1fa938f1ce(C.swig_type_146(_swig_i_0), C.swig_type_147(_swig_i_1), C.swig_type_148(_swig_i_2), *(*C.swig_type_149)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg4
 	}
@@ -1148,7 +1371,7 @@ func TrainerEvaluate(arg1 Trainer, arg2 string, arg3 uint64, arg4 CancelToken, a
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_TrainerEvaluate_raw_85f9ba526c9d85a0(C.swig_type_119(_swig_i_0), *(*C.swig_type_120)(unsafe.Pointer(&_swig_i_1)), C.swig_type_121(_swig_i_2), C.swig_type_122(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_TrainerEvaluate_raw_ed709a1fa938f1ce(C.swig_type_150(_swig_i_0), *(*C.swig_type_151)(unsafe.Pointer(&_swig_i_1)), C.swig_type_152(_swig_i_2), C.swig_type_153(_swig_i_3), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1164,7 +1387,7 @@ func TrainerRouting(arg1 Trainer, arg2 int32, arg3 []byte, arg4 *uint64, arg5 *E
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerRouting_raw_85f9ba526c9d85a0(C.swig_type_123(_swig_i_0), C.int(_swig_i_1), *(*C.swig_type_124)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerRouting_raw_ed709a1fa938f1ce(C.swig_type_154(_swig_i_0), C.int(_swig_i_1), *(*C.swig_type_155)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1179,9 +1402,31 @@ func TrainerExpertLoads(arg1 Trainer, arg2 int32, arg3 uint64, arg4 []int64, arg
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_TrainerExpertLoads_raw_85f9ba526c9d85a0(C.swig_type_125(_swig_i_0), C.int(_swig_i_1), C.swig_type_126(_swig_i_2), *(*C.swig_type_127)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_TrainerExpertLoads_raw_ed709a1fa938f1ce(C.swig_type_156(_swig_i_0), C.int(_swig_i_1), C.swig_type_157(_swig_i_2), *(*C.swig_type_158)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg4
+	}
+	return swig_r
+}
+
+func TrainerSetProfile(arg1 Trainer, arg2 int32, arg3 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	swig_r = (int32)(C._wrap_TrainerSetProfile_raw_ed709a1fa938f1ce(C.swig_type_159(_swig_i_0), C.int(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	return swig_r
+}
+
+func TrainerProfile(arg1 Trainer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_TrainerProfile_raw_ed709a1fa938f1ce(C.swig_type_160(_swig_i_0), *(*C.swig_type_161)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
 	}
 	return swig_r
 }
@@ -1191,7 +1436,7 @@ func TrainerSave(arg1 Trainer, arg2 string, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_TrainerSave_raw_85f9ba526c9d85a0(C.swig_type_128(_swig_i_0), *(*C.swig_type_129)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_TrainerSave_raw_ed709a1fa938f1ce(C.swig_type_162(_swig_i_0), *(*C.swig_type_163)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1203,7 +1448,7 @@ func TrainerResume(arg1 Trainer, arg2 string, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_TrainerResume_raw_85f9ba526c9d85a0(C.swig_type_130(_swig_i_0), *(*C.swig_type_131)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_TrainerResume_raw_ed709a1fa938f1ce(C.swig_type_164(_swig_i_0), *(*C.swig_type_165)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1216,7 +1461,7 @@ func CheckpointInfo(arg1 string, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_CheckpointInfo_raw_85f9ba526c9d85a0(*(*C.swig_type_132)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_133)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_CheckpointInfo_raw_ed709a1fa938f1ce(*(*C.swig_type_166)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_167)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1231,7 +1476,7 @@ func ConfigBreaks(arg1 []byte, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_ConfigBreaks_raw_85f9ba526c9d85a0(*(*C.swig_type_134)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_ConfigBreaks_raw_ed709a1fa938f1ce(*(*C.swig_type_168)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1245,7 +1490,7 @@ func TrainerInterference(arg1 Trainer, arg2 CancelToken, arg3 []byte, arg4 *uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerInterference_raw_85f9ba526c9d85a0(C.swig_type_135(_swig_i_0), C.swig_type_136(_swig_i_1), *(*C.swig_type_137)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerInterference_raw_ed709a1fa938f1ce(C.swig_type_169(_swig_i_0), C.swig_type_170(_swig_i_1), *(*C.swig_type_171)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1259,7 +1504,7 @@ func HealthCheck(arg1 []byte, arg2 []byte, arg3 []byte, arg4 *uint64, arg5 *Erro
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_HealthCheck_raw_85f9ba526c9d85a0(*(*C.swig_type_138)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_139)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_140)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_HealthCheck_raw_ed709a1fa938f1ce(*(*C.swig_type_172)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_173)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_174)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1279,7 +1524,7 @@ func TrainerHealth(arg1 Trainer, arg2 []byte, arg3 []byte, arg4 *uint64, arg5 *E
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerHealth_raw_85f9ba526c9d85a0(C.swig_type_141(_swig_i_0), *(*C.swig_type_142)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_143)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerHealth_raw_ed709a1fa938f1ce(C.swig_type_175(_swig_i_0), *(*C.swig_type_176)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_177)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1302,7 +1547,7 @@ func ModelRoutingTrace(arg1 Model, arg2 []int32, arg3 []byte, arg4 uint64, arg5 
 	_swig_i_8 := arg9
 	_swig_i_9 := arg10
 	_swig_i_10 := arg11
-	swig_r = (int32)(C._wrap_ModelRoutingTrace_raw_85f9ba526c9d85a0(C.swig_type_144(_swig_i_0), *(*C.swig_type_145)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_146)(unsafe.Pointer(&_swig_i_2)), C.swig_type_147(_swig_i_3), *(*C.swig_type_148)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), *(*C.swig_type_149)(unsafe.Pointer(&_swig_i_6)), C.swig_voidp(_swig_i_7), *(*C.swig_type_150)(unsafe.Pointer(&_swig_i_8)), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
+	swig_r = (int32)(C._wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(C.swig_type_178(_swig_i_0), *(*C.swig_type_179)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_180)(unsafe.Pointer(&_swig_i_2)), C.swig_type_181(_swig_i_3), *(*C.swig_type_182)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), *(*C.swig_type_183)(unsafe.Pointer(&_swig_i_6)), C.swig_voidp(_swig_i_7), *(*C.swig_type_184)(unsafe.Pointer(&_swig_i_8)), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1331,7 +1576,7 @@ func ModelSpecialisation(arg1 Model, arg2 Dataset, arg3 string, arg4 []byte, arg
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_ModelSpecialisation_raw_85f9ba526c9d85a0(C.swig_type_151(_swig_i_0), C.swig_type_152(_swig_i_1), *(*C.swig_type_153)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_154)(unsafe.Pointer(&_swig_i_3)), C.swig_type_155(_swig_i_4), *(*C.swig_type_156)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(C.swig_type_185(_swig_i_0), C.swig_type_186(_swig_i_1), *(*C.swig_type_187)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_188)(unsafe.Pointer(&_swig_i_3)), C.swig_type_189(_swig_i_4), *(*C.swig_type_190)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1354,7 +1599,7 @@ func ModelCapacityReport(arg1 Model, arg2 Dataset, arg3 string, arg4 []byte, arg
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_ModelCapacityReport_raw_85f9ba526c9d85a0(C.swig_type_157(_swig_i_0), C.swig_type_158(_swig_i_1), *(*C.swig_type_159)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_160)(unsafe.Pointer(&_swig_i_3)), C.swig_type_161(_swig_i_4), *(*C.swig_type_162)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(C.swig_type_191(_swig_i_0), C.swig_type_192(_swig_i_1), *(*C.swig_type_193)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_194)(unsafe.Pointer(&_swig_i_3)), C.swig_type_195(_swig_i_4), *(*C.swig_type_196)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1373,7 +1618,7 @@ func CompareVerdict(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_CompareVerdict_raw_85f9ba526c9d85a0(*(*C.swig_type_163)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_164)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_CompareVerdict_raw_ed709a1fa938f1ce(*(*C.swig_type_197)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_198)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1389,7 +1634,7 @@ func CompareFindings(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_CompareFindings_raw_85f9ba526c9d85a0(*(*C.swig_type_165)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_166)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_CompareFindings_raw_ed709a1fa938f1ce(*(*C.swig_type_199)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_200)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1405,7 +1650,7 @@ func MoeLayerCreate(arg1 []byte, arg2 *Options, arg3 *MoELayer, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerCreate_raw_85f9ba526c9d85a0(*(*C.swig_type_167)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(*(*C.swig_type_201)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1416,13 +1661,13 @@ func MoeLayerRetain(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerRetain_raw_85f9ba526c9d85a0(C.swig_type_168(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(C.swig_type_202(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func MoeLayerFree(arg1 MoELayer) {
 	_swig_i_0 := arg1
-	C._wrap_MoeLayerFree_raw_85f9ba526c9d85a0(C.swig_type_169(_swig_i_0))
+	C._wrap_MoeLayerFree_raw_ed709a1fa938f1ce(C.swig_type_203(_swig_i_0))
 }
 
 func MoeLayerConfig(arg1 MoELayer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
@@ -1431,7 +1676,7 @@ func MoeLayerConfig(arg1 MoELayer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swi
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerConfig_raw_85f9ba526c9d85a0(C.swig_type_170(_swig_i_0), *(*C.swig_type_171)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(C.swig_type_204(_swig_i_0), *(*C.swig_type_205)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1443,7 +1688,7 @@ func MoeLayerNumParameters(arg1 MoELayer, arg2 *uint64, arg3 *Error) (_swig_ret 
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeLayerNumParameters_raw_85f9ba526c9d85a0(C.swig_type_172(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(C.swig_type_206(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -1454,7 +1699,7 @@ func MoeLayerParameterInfo(arg1 MoELayer, arg2 uint64, arg3 []byte, arg4 *uint64
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerParameterInfo_raw_85f9ba526c9d85a0(C.swig_type_173(_swig_i_0), C.swig_type_174(_swig_i_1), *(*C.swig_type_175)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(C.swig_type_207(_swig_i_0), C.swig_type_208(_swig_i_1), *(*C.swig_type_209)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1468,7 +1713,7 @@ func MoeLayerParameterGet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerParameterGet_raw_85f9ba526c9d85a0(C.swig_type_176(_swig_i_0), *(*C.swig_type_177)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_178)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(C.swig_type_210(_swig_i_0), *(*C.swig_type_211)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_212)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1484,7 +1729,7 @@ func MoeLayerParameterSet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerParameterSet_raw_85f9ba526c9d85a0(C.swig_type_179(_swig_i_0), *(*C.swig_type_180)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_181)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(C.swig_type_213(_swig_i_0), *(*C.swig_type_214)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_215)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1500,7 +1745,7 @@ func MoeLayerParameterView(arg1 MoELayer, arg2 string, arg3 *TensorView, arg4 *E
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerParameterView_raw_85f9ba526c9d85a0(C.swig_type_182(_swig_i_0), *(*C.swig_type_183)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(C.swig_type_216(_swig_i_0), *(*C.swig_type_217)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1513,7 +1758,7 @@ func MoeLayerBindParameter(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Err
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerBindParameter_raw_85f9ba526c9d85a0(C.swig_type_184(_swig_i_0), *(*C.swig_type_185)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_186)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(C.swig_type_218(_swig_i_0), *(*C.swig_type_219)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_220)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1529,7 +1774,7 @@ func MoeLayerBindGradient(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerBindGradient_raw_85f9ba526c9d85a0(C.swig_type_187(_swig_i_0), *(*C.swig_type_188)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_189)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(C.swig_type_221(_swig_i_0), *(*C.swig_type_222)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_223)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1543,7 +1788,7 @@ func MoeLayerParametersChanged(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerParametersChanged_raw_85f9ba526c9d85a0(C.swig_type_190(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(C.swig_type_224(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -1554,7 +1799,7 @@ func MoeLayerGradientGet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *uint6
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerGradientGet_raw_85f9ba526c9d85a0(C.swig_type_191(_swig_i_0), *(*C.swig_type_192)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_193)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(C.swig_type_225(_swig_i_0), *(*C.swig_type_226)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_227)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1568,7 +1813,7 @@ func MoeLayerZeroGradients(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerZeroGradients_raw_85f9ba526c9d85a0(C.swig_type_194(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(C.swig_type_228(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -1580,7 +1825,7 @@ func MoeLayerInfer(arg1 MoELayer, arg2 []float32, arg3 []byte, arg4 []float32, a
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MoeLayerInfer_raw_85f9ba526c9d85a0(C.swig_type_195(_swig_i_0), *(*C.swig_type_196)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_197)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_198)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(C.swig_type_229(_swig_i_0), *(*C.swig_type_230)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_231)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_232)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1599,13 +1844,13 @@ func MoeCacheCreate(arg1 MoELayer, arg2 uint64, arg3 *MoECache, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheCreate_raw_85f9ba526c9d85a0(C.swig_type_199(_swig_i_0), C.swig_type_200(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(C.swig_type_233(_swig_i_0), C.swig_type_234(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
 func MoeCacheFree(arg1 MoECache) {
 	_swig_i_0 := arg1
-	C._wrap_MoeCacheFree_raw_85f9ba526c9d85a0(C.swig_type_201(_swig_i_0))
+	C._wrap_MoeCacheFree_raw_ed709a1fa938f1ce(C.swig_type_235(_swig_i_0))
 }
 
 func MoeLayerForward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []byte, arg5 uint64, arg6 []float32, arg7 *uint64, arg8 *Error) (_swig_ret int32) {
@@ -1618,7 +1863,7 @@ func MoeLayerForward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []byte, 
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_MoeLayerForward_raw_85f9ba526c9d85a0(C.swig_type_202(_swig_i_0), C.swig_type_203(_swig_i_1), *(*C.swig_type_204)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_205)(unsafe.Pointer(&_swig_i_3)), C.swig_type_206(_swig_i_4), *(*C.swig_type_207)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_MoeLayerForward_raw_ed709a1fa938f1ce(C.swig_type_236(_swig_i_0), C.swig_type_237(_swig_i_1), *(*C.swig_type_238)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_239)(unsafe.Pointer(&_swig_i_3)), C.swig_type_240(_swig_i_4), *(*C.swig_type_241)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1641,7 +1886,7 @@ func MoeLayerBackward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []float
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_MoeLayerBackward_raw_85f9ba526c9d85a0(C.swig_type_208(_swig_i_0), C.swig_type_209(_swig_i_1), *(*C.swig_type_210)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_211)(unsafe.Pointer(&_swig_i_3)), C.double(_swig_i_4), *(*C.swig_type_212)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(C.swig_type_242(_swig_i_0), C.swig_type_243(_swig_i_1), *(*C.swig_type_244)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_245)(unsafe.Pointer(&_swig_i_3)), C.double(_swig_i_4), *(*C.swig_type_246)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1659,7 +1904,7 @@ func MoeLayerUpdateBias(arg1 MoELayer, arg2 []int64, arg3 *Error) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeLayerUpdateBias_raw_85f9ba526c9d85a0(C.swig_type_213(_swig_i_0), *(*C.swig_type_214)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(C.swig_type_247(_swig_i_0), *(*C.swig_type_248)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1672,7 +1917,7 @@ func MoeCacheTopkIdx(arg1 MoECache, arg2 []int32, arg3 *uint64, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheTopkIdx_raw_85f9ba526c9d85a0(C.swig_type_215(_swig_i_0), *(*C.swig_type_216)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(C.swig_type_249(_swig_i_0), *(*C.swig_type_250)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1685,7 +1930,7 @@ func MoeCacheGateWeights(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheGateWeights_raw_85f9ba526c9d85a0(C.swig_type_217(_swig_i_0), *(*C.swig_type_218)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(C.swig_type_251(_swig_i_0), *(*C.swig_type_252)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1698,7 +1943,7 @@ func MoeCacheKept(arg1 MoECache, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheKept_raw_85f9ba526c9d85a0(C.swig_type_219(_swig_i_0), *(*C.swig_type_220)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheKept_raw_ed709a1fa938f1ce(C.swig_type_253(_swig_i_0), *(*C.swig_type_254)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1711,7 +1956,7 @@ func MoeCacheRouterLogits(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Err
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheRouterLogits_raw_85f9ba526c9d85a0(C.swig_type_221(_swig_i_0), *(*C.swig_type_222)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(C.swig_type_255(_swig_i_0), *(*C.swig_type_256)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1724,7 +1969,7 @@ func MoeCacheRouterProbs(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheRouterProbs_raw_85f9ba526c9d85a0(C.swig_type_223(_swig_i_0), *(*C.swig_type_224)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(C.swig_type_257(_swig_i_0), *(*C.swig_type_258)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1737,7 +1982,7 @@ func MoeCacheLoad(arg1 MoECache, arg2 []int64, arg3 *uint64, arg4 *Error) (_swig
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheLoad_raw_85f9ba526c9d85a0(C.swig_type_225(_swig_i_0), *(*C.swig_type_226)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(C.swig_type_259(_swig_i_0), *(*C.swig_type_260)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1749,7 +1994,7 @@ func MoeCacheMetrics(arg1 MoECache, arg2 *RoutingMetrics, arg3 *Error) (_swig_re
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeCacheMetrics_raw_85f9ba526c9d85a0(C.swig_type_227(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(C.swig_type_261(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -1760,7 +2005,7 @@ func LoadStatistics(arg1 []int64, arg2 uint64, arg3 []byte, arg4 *uint64, arg5 *
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_LoadStatistics_raw_85f9ba526c9d85a0(*(*C.swig_type_228)(unsafe.Pointer(&_swig_i_0)), C.swig_type_229(_swig_i_1), *(*C.swig_type_230)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_LoadStatistics_raw_ed709a1fa938f1ce(*(*C.swig_type_262)(unsafe.Pointer(&_swig_i_0)), C.swig_type_263(_swig_i_1), *(*C.swig_type_264)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}

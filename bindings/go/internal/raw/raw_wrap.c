@@ -262,7 +262,7 @@ static char *minimoe_go_name(const char *text, size_t len, char *kept, size_t ke
 extern "C" {
 #endif
 
-void _wrap_Swig_free_raw_85f9ba526c9d85a0(void *_swig_go_0) {
+void _wrap_Swig_free_raw_ed709a1fa938f1ce(void *_swig_go_0) {
   void *arg1 = 0 ;
   
   arg1 = *(void **)&_swig_go_0; 
@@ -272,7 +272,7 @@ void _wrap_Swig_free_raw_85f9ba526c9d85a0(void *_swig_go_0) {
 }
 
 
-void *_wrap_Swig_malloc_raw_85f9ba526c9d85a0(intgo _swig_go_0) {
+void *_wrap_Swig_malloc_raw_ed709a1fa938f1ce(intgo _swig_go_0) {
   int arg1 ;
   void *result = 0 ;
   void *_swig_go_result;
@@ -285,7 +285,7 @@ void *_wrap_Swig_malloc_raw_85f9ba526c9d85a0(intgo _swig_go_0) {
 }
 
 
-int _wrap_VersionNumber_raw_85f9ba526c9d85a0() {
+int _wrap_VersionNumber_raw_ed709a1fa938f1ce() {
   int32_t result;
   int _swig_go_result;
   
@@ -296,7 +296,7 @@ int _wrap_VersionNumber_raw_85f9ba526c9d85a0() {
 }
 
 
-_gostring_ _wrap_VersionString_raw_85f9ba526c9d85a0() {
+_gostring_ _wrap_VersionString_raw_ed709a1fa938f1ce() {
   char *result = 0 ;
   _gostring_ _swig_go_result;
   
@@ -307,7 +307,7 @@ _gostring_ _wrap_VersionString_raw_85f9ba526c9d85a0() {
 }
 
 
-int _wrap_CheckVersion_raw_85f9ba526c9d85a0(int _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_CheckVersion_raw_ed709a1fa938f1ce(int _swig_go_0, minimoe_error *_swig_go_1) {
   int32_t arg1 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -322,7 +322,7 @@ int _wrap_CheckVersion_raw_85f9ba526c9d85a0(int _swig_go_0, minimoe_error *_swig
 }
 
 
-_gostring_ _wrap_StatusName_raw_85f9ba526c9d85a0(int _swig_go_0) {
+_gostring_ _wrap_StatusName_raw_ed709a1fa938f1ce(int _swig_go_0) {
   int32_t arg1 ;
   char *result = 0 ;
   _gostring_ _swig_go_result;
@@ -335,7 +335,7 @@ _gostring_ _wrap_StatusName_raw_85f9ba526c9d85a0(int _swig_go_0) {
 }
 
 
-int _wrap_BuildInfo_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_BuildInfo_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   char *arg1 = 0 ;
   size_t arg2 ;
   size_t *arg3 = 0 ;
@@ -353,7 +353,7 @@ int _wrap_BuildInfo_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_swig_
 }
 
 
-int _wrap_OptionsInit_raw_85f9ba526c9d85a0(minimoe_options *_swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_OptionsInit_raw_ed709a1fa938f1ce(minimoe_options *_swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_options *arg1 = 0 ;
   size_t arg2 ;
   minimoe_error *arg3 = 0 ;
@@ -369,7 +369,7 @@ int _wrap_OptionsInit_raw_85f9ba526c9d85a0(minimoe_options *_swig_go_0, minimoe_
 }
 
 
-int _wrap_ConfigPreset_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ConfigPreset_raw_ed709a1fa938f1ce(_gostring_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -392,7 +392,7 @@ int _wrap_ConfigPreset_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_ConfigResolve_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ConfigResolve_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -413,7 +413,7 @@ int _wrap_ConfigResolve_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_ConfigKeys_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_ConfigKeys_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   char *arg1 = 0 ;
   size_t arg2 ;
   size_t *arg3 = 0 ;
@@ -431,7 +431,7 @@ int _wrap_ConfigKeys_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_swig
 }
 
 
-int _wrap_ConfigCost_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ConfigCost_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -452,7 +452,7 @@ int _wrap_ConfigCost_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_
 }
 
 
-int _wrap_ConfigEstimateMemory_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_ConfigEstimateMemory_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   char *arg1 = 0 ;
   size_t arg2 ;
   minimoe_options *arg3 = 0 ;
@@ -475,7 +475,7 @@ int _wrap_ConfigEstimateMemory_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimo
 }
 
 
-int _wrap_CancelTokenCreate_raw_85f9ba526c9d85a0(minimoe_cancel_token **_swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_CancelTokenCreate_raw_ed709a1fa938f1ce(minimoe_cancel_token **_swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_cancel_token **arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -490,7 +490,7 @@ int _wrap_CancelTokenCreate_raw_85f9ba526c9d85a0(minimoe_cancel_token **_swig_go
 }
 
 
-int _wrap_CancelTokenRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_CancelTokenRetain_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_cancel_token *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -505,7 +505,7 @@ int _wrap_CancelTokenRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_e
 }
 
 
-void _wrap_CancelTokenFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_CancelTokenFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_cancel_token *arg1 = 0 ;
   
   arg1 = (minimoe_cancel_token *)(uintptr_t)_swig_go_0;
@@ -515,7 +515,7 @@ void _wrap_CancelTokenFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_CancelTokenFire_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_CancelTokenFire_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_cancel_token *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -530,7 +530,7 @@ int _wrap_CancelTokenFire_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_err
 }
 
 
-int _wrap_CancelTokenFired_raw_85f9ba526c9d85a0(long long _swig_go_0, int *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_CancelTokenFired_raw_ed709a1fa938f1ce(long long _swig_go_0, int *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_cancel_token *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -547,7 +547,7 @@ int _wrap_CancelTokenFired_raw_85f9ba526c9d85a0(long long _swig_go_0, int *_swig
 }
 
 
-int _wrap_DatasetOpen_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_dataset **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_DatasetOpen_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_dataset **_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   minimoe_options *arg3 = 0 ;
@@ -567,7 +567,7 @@ int _wrap_DatasetOpen_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options
 }
 
 
-int _wrap_DatasetCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_dataset **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_DatasetCreate_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_dataset **_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   minimoe_options *arg3 = 0 ;
@@ -587,7 +587,7 @@ int _wrap_DatasetCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_optio
 }
 
 
-int _wrap_DatasetAppendI32_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_DatasetAppendI32_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_dataset *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -608,7 +608,7 @@ int _wrap_DatasetAppendI32_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ 
 }
 
 
-int _wrap_DatasetAppendU16_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_DatasetAppendU16_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_dataset *arg1 = 0 ;
   uint16_t *arg2 = 0 ;
   size_t arg3 ;
@@ -629,7 +629,7 @@ int _wrap_DatasetAppendU16_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ 
 }
 
 
-int _wrap_DatasetBorrowI32_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, minimoe_dataset **_swig_go_5, minimoe_error *_swig_go_6) {
+int _wrap_DatasetBorrowI32_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, minimoe_dataset **_swig_go_5, minimoe_error *_swig_go_6) {
   char *arg1 = 0 ;
   size_t arg2 ;
   int32_t *arg3 = 0 ;
@@ -657,7 +657,7 @@ int _wrap_DatasetBorrowI32_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ 
 }
 
 
-int _wrap_DatasetBorrowU16_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, minimoe_dataset **_swig_go_5, minimoe_error *_swig_go_6) {
+int _wrap_DatasetBorrowU16_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, minimoe_dataset **_swig_go_5, minimoe_error *_swig_go_6) {
   char *arg1 = 0 ;
   size_t arg2 ;
   uint16_t *arg3 = 0 ;
@@ -685,7 +685,7 @@ int _wrap_DatasetBorrowU16_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ 
 }
 
 
-int _wrap_DatasetRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_DatasetRetain_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_dataset *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -700,7 +700,7 @@ int _wrap_DatasetRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error
 }
 
 
-void _wrap_DatasetFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_DatasetFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_dataset *arg1 = 0 ;
   
   arg1 = (minimoe_dataset *)(uintptr_t)_swig_go_0;
@@ -710,7 +710,7 @@ void _wrap_DatasetFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_DatasetInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_DatasetInfo_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -730,7 +730,7 @@ int _wrap_DatasetInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig
 }
 
 
-int _wrap_DatasetFitConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_DatasetFitConfig_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -753,7 +753,7 @@ int _wrap_DatasetFitConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ 
 }
 
 
-int _wrap_DatasetEncode_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_DatasetEncode_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -776,7 +776,7 @@ int _wrap_DatasetEncode_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_DatasetDecode_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_DatasetDecode_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_dataset *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -799,7 +799,7 @@ int _wrap_DatasetDecode_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_DatasetNumWindows_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_DatasetNumWindows_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -823,7 +823,7 @@ int _wrap_DatasetNumWindows_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring
 }
 
 
-int _wrap_DatasetWindow_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, _goslice_ _swig_go_7, long long *_swig_go_8, minimoe_error *_swig_go_9) {
+int _wrap_DatasetWindow_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, _goslice_ _swig_go_7, long long *_swig_go_8, minimoe_error *_swig_go_9) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   uint64_t arg3 ;
@@ -859,7 +859,7 @@ int _wrap_DatasetWindow_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _s
 }
 
 
-int _wrap_DatasetSentence_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
+int _wrap_DatasetSentence_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   uint64_t arg3 ;
@@ -888,7 +888,7 @@ int _wrap_DatasetSentence_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ 
 }
 
 
-int _wrap_DatasetEntropyFloor_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, double *_swig_go_4, minimoe_error *_swig_go_5) {
+int _wrap_DatasetEntropyFloor_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, double *_swig_go_4, minimoe_error *_swig_go_5) {
   minimoe_dataset *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -914,7 +914,7 @@ int _wrap_DatasetEntropyFloor_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostri
 }
 
 
-int _wrap_ModelCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_model **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelCreate_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_model **_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   minimoe_options *arg3 = 0 ;
@@ -934,7 +934,7 @@ int _wrap_ModelCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options
 }
 
 
-int _wrap_ModelLoad_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_model **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelLoad_raw_ed709a1fa938f1ce(_gostring_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_model **_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   minimoe_options *arg2 = 0 ;
   minimoe_model **arg3 = 0 ;
@@ -956,7 +956,7 @@ int _wrap_ModelLoad_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, minimoe_options 
 }
 
 
-int _wrap_ModelRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_ModelRetain_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_model *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -971,7 +971,7 @@ int _wrap_ModelRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *
 }
 
 
-void _wrap_ModelFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_ModelFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_model *arg1 = 0 ;
   
   arg1 = (minimoe_model *)(uintptr_t)_swig_go_0;
@@ -981,7 +981,7 @@ void _wrap_ModelFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_ModelConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelConfig_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1001,7 +1001,7 @@ int _wrap_ModelConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig
 }
 
 
-int _wrap_ModelInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelInfo_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1021,7 +1021,7 @@ int _wrap_ModelInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_g
 }
 
 
-int _wrap_ModelForward_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
+int _wrap_ModelForward_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
   minimoe_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -1049,7 +1049,7 @@ int _wrap_ModelForward_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swi
 }
 
 
-int _wrap_ModelGenerate_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
+int _wrap_ModelGenerate_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, minimoe_error *_swig_go_6) {
   minimoe_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -1077,7 +1077,7 @@ int _wrap_ModelGenerate_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_ModelAnswerProbes_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
+int _wrap_ModelAnswerProbes_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, long long _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
   minimoe_model *arg1 = 0 ;
   minimoe_dataset *arg2 = 0 ;
   char *arg3 = 0 ;
@@ -1108,7 +1108,119 @@ int _wrap_ModelAnswerProbes_raw_85f9ba526c9d85a0(long long _swig_go_0, long long
 }
 
 
-int _wrap_ModelNumParameters_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_TokenStreamCreate_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, minimoe_token_stream **_swig_go_3, minimoe_error *_swig_go_4) {
+  minimoe_model *arg1 = 0 ;
+  int32_t *arg2 = 0 ;
+  size_t arg3 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
+  minimoe_token_stream **arg6 = 0 ;
+  minimoe_error *arg7 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_model *)(uintptr_t)_swig_go_0;
+  arg2 = (int32_t *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (char *)_swig_go_2.array; arg5 = (size_t)_swig_go_2.len;
+  arg6 = (minimoe_token_stream **)_swig_go_3;
+  arg7 = (minimoe_error *)_swig_go_4;
+  
+  result = (minimoe_status)minimoe_token_stream_create(arg1,(int const *)arg2,arg3,(char const *)arg4,arg5,arg6,arg7);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+void _wrap_TokenStreamFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
+  minimoe_token_stream *arg1 = 0 ;
+  
+  arg1 = (minimoe_token_stream *)(uintptr_t)_swig_go_0;
+  
+  minimoe_token_stream_free(arg1);
+  
+}
+
+
+int _wrap_TokenStreamNext_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, int *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_token_stream *arg1 = 0 ;
+  minimoe_cancel_token *arg2 = 0 ;
+  int32_t *arg3 = 0 ;
+  minimoe_error *arg4 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_token_stream *)(uintptr_t)_swig_go_0;
+  arg2 = (minimoe_cancel_token *)(uintptr_t)_swig_go_1;
+  arg3 = (int32_t *)_swig_go_2;
+  arg4 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_token_stream_next(arg1,arg2,arg3,arg4);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_TokenStreamTokens_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_token_stream *arg1 = 0 ;
+  int32_t *arg2 = 0 ;
+  size_t arg3 ;
+  size_t *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_token_stream *)(uintptr_t)_swig_go_0;
+  arg2 = (int32_t *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t *)_swig_go_2;
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_token_stream_tokens((struct minimoe_token_stream const *)arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_TokenStreamLogits_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_token_stream *arg1 = 0 ;
+  float *arg2 = 0 ;
+  size_t arg3 ;
+  size_t *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_token_stream *)(uintptr_t)_swig_go_0;
+  arg2 = (float *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t *)_swig_go_2;
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_token_stream_logits((struct minimoe_token_stream const *)arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_TokenStreamInfo_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_token_stream *arg1 = 0 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  size_t *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_token_stream *)(uintptr_t)_swig_go_0;
+  arg2 = (char *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t *)_swig_go_2;
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_token_stream_info((struct minimoe_token_stream const *)arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_ModelNumParameters_raw_ed709a1fa938f1ce(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_model *arg1 = 0 ;
   size_t *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1125,7 +1237,7 @@ int _wrap_ModelNumParameters_raw_85f9ba526c9d85a0(long long _swig_go_0, long lon
 }
 
 
-int _wrap_ModelParameterInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_ModelParameterInfo_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_model *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -1147,7 +1259,7 @@ int _wrap_ModelParameterInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, long lon
 }
 
 
-int _wrap_ModelParameterGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_ModelParameterGet_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1172,7 +1284,7 @@ int _wrap_ModelParameterGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring
 }
 
 
-int _wrap_ModelParameterSet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelParameterSet_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1195,7 +1307,7 @@ int _wrap_ModelParameterSet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring
 }
 
 
-int _wrap_ModelParameterView_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_tensor_view *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_ModelParameterView_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_tensor_view *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_tensor_view *arg3 = 0 ;
@@ -1218,7 +1330,7 @@ int _wrap_ModelParameterView_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostrin
 }
 
 
-int _wrap_ModelGeneration_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_ModelGeneration_raw_ed709a1fa938f1ce(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_model *arg1 = 0 ;
   uint64_t *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1235,7 +1347,7 @@ int _wrap_ModelGeneration_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *
 }
 
 
-int _wrap_ModelSave_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_ModelSave_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1255,7 +1367,7 @@ int _wrap_ModelSave_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_
 }
 
 
-int _wrap_ModelLoadWeights_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_ModelLoadWeights_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_model *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1275,7 +1387,159 @@ int _wrap_ModelLoadWeights_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_
 }
 
 
-int _wrap_TrainerCreate_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, minimoe_trainer **_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_ModelImport_raw_ed709a1fa938f1ce(_gostring_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_model **_swig_go_2, minimoe_error *_swig_go_3) {
+  char *arg1 = 0 ;
+  minimoe_options *arg2 = 0 ;
+  minimoe_model **arg3 = 0 ;
+  minimoe_error *arg4 = 0 ;
+  char kept1[256] ;
+  char *text1 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  text1 = arg1 = minimoe_go_name(_swig_go_0.p, (size_t)_swig_go_0.n, kept1, sizeof kept1);
+  arg2 = (minimoe_options *)_swig_go_1;
+  arg3 = (minimoe_model **)_swig_go_2;
+  arg4 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_model_import((char const *)arg1,(struct minimoe_options const *)arg2,arg3,arg4);
+  _swig_go_result = result; 
+  if (text1 != kept1) free(text1);
+  return _swig_go_result;
+}
+
+
+int _wrap_ModelExport_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _gostring_ _swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  char *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  char kept4[256] ;
+  char *text4 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_model *)(uintptr_t)_swig_go_0;
+  arg2 = (char *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  text4 = arg4 = minimoe_go_name(_swig_go_2.p, (size_t)_swig_go_2.n, kept4, sizeof kept4);
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_model_export((struct minimoe_model const *)arg1,(char const *)arg2,arg3,(char const *)arg4,arg5);
+  _swig_go_result = result; 
+  if (text4 != kept4) free(text4);
+  return _swig_go_result;
+}
+
+
+int _wrap_ModelWriteLogits_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long _swig_go_2, _goslice_ _swig_go_3, _gostring_ _swig_go_4, minimoe_error *_swig_go_5) {
+  minimoe_model *arg1 = 0 ;
+  int32_t *arg2 = 0 ;
+  size_t arg3 ;
+  size_t arg4 ;
+  char *arg5 = 0 ;
+  size_t arg6 ;
+  char *arg7 = 0 ;
+  minimoe_error *arg8 = 0 ;
+  char kept7[256] ;
+  char *text7 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_model *)(uintptr_t)_swig_go_0;
+  arg2 = (int32_t *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t)_swig_go_2; 
+  arg5 = (char *)_swig_go_3.array; arg6 = (size_t)_swig_go_3.len;
+  text7 = arg7 = minimoe_go_name(_swig_go_4.p, (size_t)_swig_go_4.n, kept7, sizeof kept7);
+  arg8 = (minimoe_error *)_swig_go_5;
+  
+  result = (minimoe_status)minimoe_model_write_logits((struct minimoe_model const *)arg1,(int const *)arg2,arg3,arg4,(char const *)arg5,arg6,(char const *)arg7,arg8);
+  _swig_go_result = result; 
+  if (text7 != kept7) free(text7);
+  return _swig_go_result;
+}
+
+
+int _wrap_DatasetTokenizer_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_dataset *arg1 = 0 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  size_t *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_dataset *)(uintptr_t)_swig_go_0;
+  arg2 = (char *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t *)_swig_go_2;
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_dataset_tokenizer((struct minimoe_dataset const *)arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_ModelUpcycle_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, minimoe_options *_swig_go_2, minimoe_model **_swig_go_3, minimoe_error *_swig_go_4) {
+  minimoe_model *arg1 = 0 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  minimoe_options *arg4 = 0 ;
+  minimoe_model **arg5 = 0 ;
+  minimoe_error *arg6 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_model *)(uintptr_t)_swig_go_0;
+  arg2 = (char *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (minimoe_options *)_swig_go_2;
+  arg5 = (minimoe_model **)_swig_go_3;
+  arg6 = (minimoe_error *)_swig_go_4;
+  
+  result = (minimoe_status)minimoe_model_upcycle((struct minimoe_model const *)arg1,(char const *)arg2,arg3,(struct minimoe_options const *)arg4,arg5,arg6);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_HfAnalyze_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _gostring_ _swig_go_2, _goslice_ _swig_go_3, minimoe_options *_swig_go_4, long long _swig_go_5, _goslice_ _swig_go_6, long long *_swig_go_7, minimoe_error *_swig_go_8) {
+  minimoe_dataset *arg1 = 0 ;
+  char *arg2 = 0 ;
+  char *arg3 = 0 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
+  minimoe_options *arg6 = 0 ;
+  minimoe_cancel_token *arg7 = 0 ;
+  char *arg8 = 0 ;
+  size_t arg9 ;
+  size_t *arg10 = 0 ;
+  minimoe_error *arg11 = 0 ;
+  char kept2[256] ;
+  char *text2 ;
+  char kept3[256] ;
+  char *text3 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_dataset *)(uintptr_t)_swig_go_0;
+  text2 = arg2 = minimoe_go_name(_swig_go_1.p, (size_t)_swig_go_1.n, kept2, sizeof kept2);
+  text3 = arg3 = minimoe_go_name(_swig_go_2.p, (size_t)_swig_go_2.n, kept3, sizeof kept3);
+  arg4 = (char *)_swig_go_3.array; arg5 = (size_t)_swig_go_3.len;
+  arg6 = (minimoe_options *)_swig_go_4;
+  arg7 = (minimoe_cancel_token *)(uintptr_t)_swig_go_5;
+  arg8 = (char *)_swig_go_6.array; arg9 = (size_t)_swig_go_6.len;
+  arg10 = (size_t *)_swig_go_7;
+  arg11 = (minimoe_error *)_swig_go_8;
+  
+  result = (minimoe_status)minimoe_hf_analyze((struct minimoe_dataset const *)arg1,(char const *)arg2,(char const *)arg3,(char const *)arg4,arg5,(struct minimoe_options const *)arg6,arg7,arg8,arg9,arg10,arg11);
+  _swig_go_result = result; 
+  if (text2 != kept2) free(text2);
+  if (text3 != kept3) free(text3);
+  return _swig_go_result;
+}
+
+
+int _wrap_TrainerCreate_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, minimoe_trainer **_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_model *arg1 = 0 ;
   minimoe_dataset *arg2 = 0 ;
   char *arg3 = 0 ;
@@ -1297,7 +1561,7 @@ int _wrap_TrainerCreate_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _sw
 }
 
 
-void _wrap_TrainerFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_TrainerFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_trainer *arg1 = 0 ;
   
   arg1 = (minimoe_trainer *)(uintptr_t)_swig_go_0;
@@ -1307,7 +1571,7 @@ void _wrap_TrainerFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_TrainerConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_TrainerConfig_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_trainer *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1327,7 +1591,7 @@ int _wrap_TrainerConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_TrainerStep_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_TrainerStep_raw_ed709a1fa938f1ce(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_trainer *arg1 = 0 ;
   int64_t *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1344,7 +1608,7 @@ int _wrap_TrainerStep_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *_swi
 }
 
 
-int _wrap_TrainerSteps_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, long long _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
+int _wrap_TrainerSteps_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, long long _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
   minimoe_trainer *arg1 = 0 ;
   int64_t arg2 ;
   minimoe_cancel_token *arg3 = 0 ;
@@ -1369,7 +1633,7 @@ int _wrap_TrainerSteps_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swi
 }
 
 
-int _wrap_TrainerEvaluate_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, minimoe_evaluation *_swig_go_4, minimoe_error *_swig_go_5) {
+int _wrap_TrainerEvaluate_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, long long _swig_go_2, long long _swig_go_3, minimoe_evaluation *_swig_go_4, minimoe_error *_swig_go_5) {
   minimoe_trainer *arg1 = 0 ;
   char *arg2 = 0 ;
   uint64_t arg3 ;
@@ -1396,7 +1660,7 @@ int _wrap_TrainerEvaluate_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ 
 }
 
 
-int _wrap_TrainerRouting_raw_85f9ba526c9d85a0(long long _swig_go_0, int _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_TrainerRouting_raw_ed709a1fa938f1ce(long long _swig_go_0, int _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_trainer *arg1 = 0 ;
   int32_t arg2 ;
   char *arg3 = 0 ;
@@ -1418,7 +1682,7 @@ int _wrap_TrainerRouting_raw_85f9ba526c9d85a0(long long _swig_go_0, int _swig_go
 }
 
 
-int _wrap_TrainerExpertLoads_raw_85f9ba526c9d85a0(long long _swig_go_0, int _swig_go_1, long long _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
+int _wrap_TrainerExpertLoads_raw_ed709a1fa938f1ce(long long _swig_go_0, int _swig_go_1, long long _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
   minimoe_trainer *arg1 = 0 ;
   int32_t arg2 ;
   size_t arg3 ;
@@ -1442,7 +1706,44 @@ int _wrap_TrainerExpertLoads_raw_85f9ba526c9d85a0(long long _swig_go_0, int _swi
 }
 
 
-int _wrap_TrainerSave_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_TrainerSetProfile_raw_ed709a1fa938f1ce(long long _swig_go_0, int _swig_go_1, minimoe_error *_swig_go_2) {
+  minimoe_trainer *arg1 = 0 ;
+  int32_t arg2 ;
+  minimoe_error *arg3 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_trainer *)(uintptr_t)_swig_go_0;
+  arg2 = (int32_t)_swig_go_1; 
+  arg3 = (minimoe_error *)_swig_go_2;
+  
+  result = (minimoe_status)minimoe_trainer_set_profile(arg1,arg2,arg3);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_TrainerProfile_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  minimoe_trainer *arg1 = 0 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  size_t *arg4 = 0 ;
+  minimoe_error *arg5 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (minimoe_trainer *)(uintptr_t)_swig_go_0;
+  arg2 = (char *)_swig_go_1.array; arg3 = (size_t)_swig_go_1.len;
+  arg4 = (size_t *)_swig_go_2;
+  arg5 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_trainer_profile((struct minimoe_trainer const *)arg1,arg2,arg3,arg4,arg5);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_TrainerSave_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_trainer *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1462,7 +1763,7 @@ int _wrap_TrainerSave_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swi
 }
 
 
-int _wrap_TrainerResume_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_TrainerResume_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_trainer *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1482,7 +1783,7 @@ int _wrap_TrainerResume_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _s
 }
 
 
-int _wrap_CheckpointInfo_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_CheckpointInfo_raw_ed709a1fa938f1ce(_gostring_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1505,7 +1806,7 @@ int _wrap_CheckpointInfo_raw_85f9ba526c9d85a0(_gostring_ _swig_go_0, _goslice_ _
 }
 
 
-int _wrap_ConfigBreaks_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_ConfigBreaks_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   char *arg1 = 0 ;
   size_t arg2 ;
   size_t *arg3 = 0 ;
@@ -1523,7 +1824,7 @@ int _wrap_ConfigBreaks_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long *_sw
 }
 
 
-int _wrap_TrainerInterference_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_TrainerInterference_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_trainer *arg1 = 0 ;
   minimoe_cancel_token *arg2 = 0 ;
   char *arg3 = 0 ;
@@ -1545,7 +1846,7 @@ int _wrap_TrainerInterference_raw_85f9ba526c9d85a0(long long _swig_go_0, long lo
 }
 
 
-int _wrap_HealthCheck_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_HealthCheck_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   char *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -1569,7 +1870,7 @@ int _wrap_HealthCheck_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig
 }
 
 
-int _wrap_TrainerHealth_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_TrainerHealth_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_trainer *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1592,7 +1893,7 @@ int _wrap_TrainerHealth_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_ModelRoutingTrace_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, _goslice_ _swig_go_6, long long *_swig_go_7, _goslice_ _swig_go_8, long long *_swig_go_9, minimoe_error *_swig_go_10) {
+int _wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, long long _swig_go_3, _goslice_ _swig_go_4, long long *_swig_go_5, _goslice_ _swig_go_6, long long *_swig_go_7, _goslice_ _swig_go_8, long long *_swig_go_9, minimoe_error *_swig_go_10) {
   minimoe_model *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -1630,7 +1931,7 @@ int _wrap_ModelRoutingTrace_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_
 }
 
 
-int _wrap_ModelSpecialisation_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
+int _wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
   minimoe_model *arg1 = 0 ;
   minimoe_dataset *arg2 = 0 ;
   char *arg3 = 0 ;
@@ -1662,7 +1963,7 @@ int _wrap_ModelSpecialisation_raw_85f9ba526c9d85a0(long long _swig_go_0, long lo
 }
 
 
-int _wrap_ModelCapacityReport_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
+int _wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _gostring_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
   minimoe_model *arg1 = 0 ;
   minimoe_dataset *arg2 = 0 ;
   char *arg3 = 0 ;
@@ -1694,7 +1995,7 @@ int _wrap_ModelCapacityReport_raw_85f9ba526c9d85a0(long long _swig_go_0, long lo
 }
 
 
-int _wrap_CompareVerdict_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_CompareVerdict_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -1715,7 +2016,7 @@ int _wrap_CompareVerdict_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _s
 }
 
 
-int _wrap_CompareFindings_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_CompareFindings_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -1736,7 +2037,7 @@ int _wrap_CompareFindings_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, _goslice_ _
 }
 
 
-int _wrap_MoeLayerCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_moe_layer **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, minimoe_options *_swig_go_1, minimoe_moe_layer **_swig_go_2, minimoe_error *_swig_go_3) {
   char *arg1 = 0 ;
   size_t arg2 ;
   minimoe_options *arg3 = 0 ;
@@ -1756,7 +2057,7 @@ int _wrap_MoeLayerCreate_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, minimoe_opti
 }
 
 
-int _wrap_MoeLayerRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_moe_layer *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -1771,7 +2072,7 @@ int _wrap_MoeLayerRetain_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_erro
 }
 
 
-void _wrap_MoeLayerFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_MoeLayerFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_moe_layer *arg1 = 0 ;
   
   arg1 = (minimoe_moe_layer *)(uintptr_t)_swig_go_0;
@@ -1781,7 +2082,7 @@ void _wrap_MoeLayerFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_MoeLayerConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   size_t arg3 ;
@@ -1801,7 +2102,7 @@ int _wrap_MoeLayerConfig_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _s
 }
 
 
-int _wrap_MoeLayerNumParameters_raw_85f9ba526c9d85a0(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(long long _swig_go_0, long long *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_moe_layer *arg1 = 0 ;
   size_t *arg2 = 0 ;
   minimoe_error *arg3 = 0 ;
@@ -1818,7 +2119,7 @@ int _wrap_MoeLayerNumParameters_raw_85f9ba526c9d85a0(long long _swig_go_0, long 
 }
 
 
-int _wrap_MoeLayerParameterInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_moe_layer *arg1 = 0 ;
   size_t arg2 ;
   char *arg3 = 0 ;
@@ -1840,7 +2141,7 @@ int _wrap_MoeLayerParameterInfo_raw_85f9ba526c9d85a0(long long _swig_go_0, long 
 }
 
 
-int _wrap_MoeLayerParameterGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1865,7 +2166,7 @@ int _wrap_MoeLayerParameterGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostr
 }
 
 
-int _wrap_MoeLayerParameterSet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1888,7 +2189,7 @@ int _wrap_MoeLayerParameterSet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostr
 }
 
 
-int _wrap_MoeLayerParameterView_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_tensor_view *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, minimoe_tensor_view *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   minimoe_tensor_view *arg3 = 0 ;
@@ -1911,7 +2212,7 @@ int _wrap_MoeLayerParameterView_raw_85f9ba526c9d85a0(long long _swig_go_0, _gost
 }
 
 
-int _wrap_MoeLayerBindParameter_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1934,7 +2235,7 @@ int _wrap_MoeLayerBindParameter_raw_85f9ba526c9d85a0(long long _swig_go_0, _gost
 }
 
 
-int _wrap_MoeLayerBindGradient_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1957,7 +2258,7 @@ int _wrap_MoeLayerBindGradient_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostr
 }
 
 
-int _wrap_MoeLayerParametersChanged_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_moe_layer *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -1972,7 +2273,7 @@ int _wrap_MoeLayerParametersChanged_raw_85f9ba526c9d85a0(long long _swig_go_0, m
 }
 
 
-int _wrap_MoeLayerGradientGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(long long _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_moe_layer *arg1 = 0 ;
   char *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -1997,7 +2298,7 @@ int _wrap_MoeLayerGradientGet_raw_85f9ba526c9d85a0(long long _swig_go_0, _gostri
 }
 
 
-int _wrap_MoeLayerZeroGradients_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_error *_swig_go_1) {
+int _wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_error *_swig_go_1) {
   minimoe_moe_layer *arg1 = 0 ;
   minimoe_error *arg2 = 0 ;
   minimoe_status result;
@@ -2012,7 +2313,7 @@ int _wrap_MoeLayerZeroGradients_raw_85f9ba526c9d85a0(long long _swig_go_0, minim
 }
 
 
-int _wrap_MoeLayerInfer_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
+int _wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, long long *_swig_go_4, minimoe_error *_swig_go_5) {
   minimoe_moe_layer *arg1 = 0 ;
   float *arg2 = 0 ;
   size_t arg3 ;
@@ -2038,7 +2339,7 @@ int _wrap_MoeLayerInfer_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _sw
 }
 
 
-int _wrap_MoeCacheCreate_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, minimoe_moe_cache **_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, minimoe_moe_cache **_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_layer *arg1 = 0 ;
   size_t arg2 ;
   minimoe_moe_cache **arg3 = 0 ;
@@ -2057,7 +2358,7 @@ int _wrap_MoeCacheCreate_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _s
 }
 
 
-void _wrap_MoeCacheFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
+void _wrap_MoeCacheFree_raw_ed709a1fa938f1ce(long long _swig_go_0) {
   minimoe_moe_cache *arg1 = 0 ;
   
   arg1 = (minimoe_moe_cache *)(uintptr_t)_swig_go_0;
@@ -2067,7 +2368,7 @@ void _wrap_MoeCacheFree_raw_85f9ba526c9d85a0(long long _swig_go_0) {
 }
 
 
-int _wrap_MoeLayerForward_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
+int _wrap_MoeLayerForward_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, long long _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
   minimoe_moe_layer *arg1 = 0 ;
   minimoe_moe_cache *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -2097,7 +2398,7 @@ int _wrap_MoeLayerForward_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _
 }
 
 
-int _wrap_MoeLayerBackward_raw_85f9ba526c9d85a0(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, double _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
+int _wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, _goslice_ _swig_go_3, double _swig_go_4, _goslice_ _swig_go_5, long long *_swig_go_6, minimoe_error *_swig_go_7) {
   minimoe_moe_layer *arg1 = 0 ;
   minimoe_moe_cache *arg2 = 0 ;
   float *arg3 = 0 ;
@@ -2127,7 +2428,7 @@ int _wrap_MoeLayerBackward_raw_85f9ba526c9d85a0(long long _swig_go_0, long long 
 }
 
 
-int _wrap_MoeLayerUpdateBias_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_moe_layer *arg1 = 0 ;
   int64_t *arg2 = 0 ;
   size_t arg3 ;
@@ -2145,7 +2446,7 @@ int _wrap_MoeLayerUpdateBias_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice
 }
 
 
-int _wrap_MoeCacheTopkIdx_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   int32_t *arg2 = 0 ;
   size_t arg3 ;
@@ -2165,7 +2466,7 @@ int _wrap_MoeCacheTopkIdx_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _
 }
 
 
-int _wrap_MoeCacheGateWeights_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   float *arg2 = 0 ;
   size_t arg3 ;
@@ -2185,7 +2486,7 @@ int _wrap_MoeCacheGateWeights_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslic
 }
 
 
-int _wrap_MoeCacheKept_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheKept_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   uint8_t *arg2 = 0 ;
   size_t arg3 ;
@@ -2205,7 +2506,7 @@ int _wrap_MoeCacheKept_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swi
 }
 
 
-int _wrap_MoeCacheRouterLogits_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   float *arg2 = 0 ;
   size_t arg3 ;
@@ -2225,7 +2526,7 @@ int _wrap_MoeCacheRouterLogits_raw_85f9ba526c9d85a0(long long _swig_go_0, _gosli
 }
 
 
-int _wrap_MoeCacheRouterProbs_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   float *arg2 = 0 ;
   size_t arg3 ;
@@ -2245,7 +2546,7 @@ int _wrap_MoeCacheRouterProbs_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslic
 }
 
 
-int _wrap_MoeCacheLoad_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+int _wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(long long _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
   minimoe_moe_cache *arg1 = 0 ;
   int64_t *arg2 = 0 ;
   size_t arg3 ;
@@ -2265,7 +2566,7 @@ int _wrap_MoeCacheLoad_raw_85f9ba526c9d85a0(long long _swig_go_0, _goslice_ _swi
 }
 
 
-int _wrap_MoeCacheMetrics_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_routing_metrics *_swig_go_1, minimoe_error *_swig_go_2) {
+int _wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(long long _swig_go_0, minimoe_routing_metrics *_swig_go_1, minimoe_error *_swig_go_2) {
   minimoe_moe_cache *arg1 = 0 ;
   minimoe_routing_metrics *arg2 = 0 ;
   size_t arg3 ;
@@ -2283,7 +2584,7 @@ int _wrap_MoeCacheMetrics_raw_85f9ba526c9d85a0(long long _swig_go_0, minimoe_rou
 }
 
 
-int _wrap_LoadStatistics_raw_85f9ba526c9d85a0(_goslice_ _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+int _wrap_LoadStatistics_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   int64_t *arg1 = 0 ;
   size_t arg2 ;
   size_t arg3 ;

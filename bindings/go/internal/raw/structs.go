@@ -11,6 +11,7 @@ type (
 	Model       uintptr
 	MoELayer    uintptr
 	MoECache    uintptr
+	TokenStream uintptr
 	Trainer     uintptr
 )
 

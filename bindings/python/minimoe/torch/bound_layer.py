@@ -14,12 +14,12 @@ import torch
 from .. import _calls as raw
 from ..moe_cache import RoutingMetrics
 from ..options import Options, raw_options
-from .arguments import check_tensor
+from .arguments import check_weight
 
 
 def array(tensor: torch.Tensor) -> np.ndarray:
     """The tensor's own memory."""
-    return tensor.detach().numpy()
+    return (tensor.detach() if tensor.requires_grad else tensor).numpy()
 
 
 class Cache:
@@ -74,9 +74,7 @@ class BoundLayer:
         """Follows tensors that were replaced, moved or written to. @return whether any was, since the last call."""
         changed = written = False
         for name, tensor in tensors.items():
-            check_tensor(name, tensor, torch.float32)
-            if tensor.shape != self.shapes[name]:
-                raise ValueError(f"{name}: is {list(tensor.shape)}, expected {list(self.shapes[name])}")
+            check_weight(name, tensor, self.shapes[name])
             address, version = tensor.data_ptr(), -1 if tensor.is_inference() else tensor._version
             bound = self._bound.get(name)
             if bound is None or bound[0] != address:
@@ -191,8 +189,8 @@ def lease_tensor(lease: Lease) -> torch.Tensor:
     made again by its recomputation. A tensor that saved-tensor hooks detach or alias still leads to the lease.
     """
     key = next(_lease_keys)
-    keeper = np.full(1, key, np.int64).view(_Keeper)
-    keeper.lease = lease
+    keeper = _Keeper(1, np.int64)
+    keeper[0], keeper.lease = key, lease
     _leases[key] = lease
     return torch.from_numpy(keeper)
 

@@ -2,7 +2,7 @@
 """MoELayer, the torch.nn.Module."""
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import torch
 from torch import nn
@@ -86,7 +86,8 @@ class MoELayer(nn.Module):
     # -------------------------------------------------------------------------------------------------- computing
 
     def forward(self, x: torch.Tensor, valid: torch.Tensor | None = None) -> torch.Tensor:
-        """y [.., D] of x [.., D], contiguous float32; valid [..] bool is False for tokens that are not routed (y 0).
+        """y [.., D] of x [.., D], float32; valid [..] bool is False for tokens that are not routed (y 0). What is not
+        contiguous is copied; y always is.
 
         train() uses capacity_factor, eval() eval_capacity_factor. With gradients enabled everything is kept that a
         backward needs; without, nothing. For aux_loss_scope "sequence" the last dimension but one is a sequence.
@@ -105,13 +106,12 @@ class MoELayer(nn.Module):
         if not with_graph and not self.training:
             bound = self._bound_layer("training")  # its `infer` has the capacity of evaluation
             with bound.lock:
-                self._bind(bound)
+                self._bind(bound, weights)
             return bound.infer(x, valid)
-        self._last_pass = None
         bound = self._bound_layer("training" if self.training else "evaluation")
         seq_len = x.shape[-2] if x.dim() > 2 else 0
         if not with_graph:
-            return self._run(bound, x, valid, seq_len)[0]
+            return self._run(bound, x, valid, seq_len, weights)[0]
         call = Call(self, bound, self._names, seq_len, check_scale("balance_scale", self.balance_scale),
                     self.bias_version())
         y: torch.Tensor
@@ -123,17 +123,20 @@ class MoELayer(nn.Module):
             bound.free_caches()  # checkpointing let go of what the forward left: so do we
         return y
 
-    def _run(self, bound: BoundLayer, x: torch.Tensor, valid: torch.Tensor | None,
-             seq_len: int) -> tuple[torch.Tensor, Lease, LastPass]:
+    def _run(self, bound: BoundLayer, x: torch.Tensor, valid: torch.Tensor | None, seq_len: int,
+             weights: Sequence[torch.Tensor]) -> tuple[torch.Tensor, Lease, LastPass]:
+        attributes = self.__dict__  # nn.Module's own way takes longer to see that it is no parameter than all of this
         with bound.lock:
-            self._bind(bound)
+            attributes["_last_pass"] = None
+            self._bind(bound, weights)
             y, lease = bound.forward(x, valid, seq_len)
-            self._last_pass = last = LastPass(bound, lease, x.shape[:-1])
+            attributes["_last_pass"] = last = LastPass(bound, lease, x.shape[:-1])
         return y, lease, last
 
-    def _bind(self, bound: BoundLayer) -> None:
-        names = (*self._names, "expert_bias")
-        if bound.bind(dict(zip(names, self._tensors(names)))) and bound is self._bound.get("training"):
+    def _bind(self, bound: BoundLayer, weights: Sequence[torch.Tensor]) -> None:
+        tensors = dict(zip(self._names, weights))
+        tensors["expert_bias"] = self._buffers["expert_bias"]
+        if bound.bind(tensors) and bound is self._bound.get("training"):
             self._log.end_step(self.expert_bias)  # somebody stepped the parameters
 
     def _tensors(self, names: tuple[str, ...]) -> list[torch.Tensor]:
@@ -164,7 +167,7 @@ class MoELayer(nn.Module):
 
     def _count(self, load: torch.Tensor, probability_sums: torch.Tensor, figures: RoutingMetrics) -> None:
         """A pass took part in a gradient; recomputation and evaluation do not get here."""
-        self._pending_load += load
+        self._pending_load.add_(load)
         self._log.add(load, probability_sums, figures)
 
     # --------------------------------------------------------------------------------------------------- watching
@@ -211,6 +214,7 @@ class MoELayer(nn.Module):
             raise RuntimeError("MoELayer.health: no training step yet")
         moe = self.config["moe"]
         known = {key: moe[key] for key in ("aux_loss_coef", "z_loss_coef", "router_init_std")}
+        known["bias_balancing"] = bool(self.expert_bias.any())  # the host may call update_bias whatever the configuration
         return health(lines, **{**known, **options})
 
     @property
@@ -235,7 +239,7 @@ class MoELayer(nn.Module):
             raise TypeError(f"load: expected an int64 tensor, got {getattr(load, 'dtype', type(load).__name__)}")
         bound = self._bound_layer("training")
         with bound.lock:
-            self._bind(bound)
+            self._bind(bound, self._tensors(self._names))
             bound.update_bias(load.contiguous())
             torch.autograd.graph.increment_version(self.expert_bias)
         self._pending_load = torch.zeros_like(self._pending_load)

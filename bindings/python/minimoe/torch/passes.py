@@ -36,7 +36,7 @@ class MoEPass(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, valid: torch.Tensor | None, call: Call,
                 *weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        y, lease, last = call.module._run(call.bound, x, valid, call.seq_len)
+        y, lease, last = call.module._run(call.bound, x, valid, call.seq_len, weights)
         call.last, call.load, call.figures = last, last.load, last.figures
         ctx.call = call
         # Saving the weights too makes autograd refuse a backward after they were written to, as everywhere in torch.

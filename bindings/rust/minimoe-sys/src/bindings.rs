@@ -94,6 +94,11 @@ pub struct minimoe_moe_cache {
 pub struct minimoe_trainer {
     _unused: [u8; 0],
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct minimoe_token_stream {
+    _unused: [u8; 0],
+}
 extern "C" {
     #[doc = " Version of the library that is running, as MINIMOE_VERSION_NUMBER. Never fails."]
     pub fn minimoe_version_number() -> i32;
@@ -644,7 +649,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are\n looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json\n {\"max_new_tokens\": 64, \"temperature\": 1 (0: greedy), \"top_k\": 0 (all), \"seed\": 0, \"stop_token\": -1 (none; else it\n ends the text and is included)} @param cancel NULL, or looked at before each token @param ids receives the new\n tokens; its capacity must be max_new_tokens."]
+    #[doc = " Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are\n looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json\n {\"max_new_tokens\": 64, \"temperature\": 1 (0: greedy), \"top_k\": 0 (all), \"top_p\": 1 (all), \"seed\": 0, \"stop_token\": -1\n (none; else it ends the text and is included), \"when_full\": \"slide\"}. Logits are divided by the temperature, then all\n but the top_k likeliest tokens are dropped, then the tokens than which at least top_p of the remaining probability is\n likelier (the likeliest always stays); of equal logits the lower id is the likelier. \"when_full\" is what happens at\n model.max_seq_len: \"slide\", the context is the last that many tokens and is computed anew for each token, or \"stop\",\n the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. @param cancel NULL, or\n looked at before each token @param ids receives the new tokens; its capacity must be max_new_tokens."]
     pub fn minimoe_model_generate(
         model: *const minimoe_model,
         tokens: *const i32,
@@ -667,6 +672,66 @@ extern "C" {
         split: *const ::core::ffi::c_char,
         max_count: usize,
         cancel: *mut minimoe_cancel_token,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " The tokens of minimoe_model_generate, one at a time: the keys and values of the text so far are kept (a KV cache),\n so that a token costs one token, and its logits are those of minimoe_model_forward for the whole text (while it\n slides: of its last max_seq_len tokens), with the native backend bit for bit. Nothing is computed before the first\n minimoe_token_stream_next. The model is kept alive; several streams may go on over one model side by side. @param\n json as there, but that \"when_full\" is \"stop\" when it is not given. Where moe.eval_capacity_factor is not 0 the text\n is computed anew for each token, because a capacity limit makes a token depend on those computed with it."]
+    pub fn minimoe_token_stream_create(
+        model: *mut minimoe_model,
+        tokens: *const i32,
+        num_tokens: usize,
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        out: *mut *mut minimoe_token_stream,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[doc = " Frees a stream. NULL is fine. A call in progress on another thread goes on to its end."]
+    pub fn minimoe_token_stream_free(stream: *mut minimoe_token_stream);
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Computes and draws the next token. After an error but MINIMOE_E_UNSUPPORTED the stream is as before the call, but\n that it has no logits when the computation failed. @param cancel NULL, or looked at before @param id the token, or -1\n when the text has ended @return MINIMOE_E_UNSUPPORTED when values of the model's parameters have changed since the\n stream was made, which no kept key is true for: make another one; MINIMOE_E_BUSY while a trainer is inside a step."]
+    pub fn minimoe_token_stream_next(
+        stream: *mut minimoe_token_stream,
+        cancel: *mut minimoe_cancel_token,
+        id: *mut i32,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " The ids drawn so far, without the prompt: also one that an interrupt of the host language kept from its caller."]
+    pub fn minimoe_token_stream_tokens(
+        stream: *const minimoe_token_stream,
+        ids: *mut i32,
+        ids_cap: usize,
+        ids_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " The logits [vocab_size] that the last token was drawn from; none before the first and after a failed one."]
+    pub fn minimoe_token_stream_logits(
+        stream: *const minimoe_token_stream,
+        values: *mut f32,
+        values_cap: usize,
+        values_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " {\"num_tokens\": of the prompt and drawn, \"end\": null, \"max_new_tokens\", \"stop_token\" or \"max_seq_len\",\n \"memory_bytes\": of keys, values and activations that it holds}"]
+    pub fn minimoe_token_stream_info(
+        stream: *const minimoe_token_stream,
         buf: *mut ::core::ffi::c_char,
         buf_cap: usize,
         buf_needed: *mut usize,
@@ -752,6 +817,81 @@ extern "C" {
     pub fn minimoe_model_load_weights(
         model: *mut minimoe_model,
         path: *const ::core::ffi::c_char,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " A model from a directory of Hugging Face's transformers (config.json, model.safetensors or shards), or a GGUF file;\n docs/exchange.md has the architectures. F64, F32, BF16 and F16 are read, as float32.\n @return MINIMOE_E_UNSUPPORTED for a model that this library cannot compute, naming the fields; MINIMOE_E_SHAPE with\n the missing, extra and misshapen tensors; MINIMOE_E_CORRUPT_FILE; nothing is allocated for the model before."]
+    pub fn minimoe_model_import(
+        path: *const ::core::ffi::c_char,
+        options: *const minimoe_options,
+        out: *mut *mut minimoe_model,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Writes a model, the same bytes for the same arguments. @param json {\"format\": \"hf\", \"tokenizer\": \"\", \"check\": false}\n \"hf\": config.json and model.safetensors for Hugging Face's transformers in directory `path`, made when missing.\n \"gguf\": file `path` for llama.cpp with the vocabulary of the byte-level BPE tokenizer.json that is named. Older files\n of these names are replaced, each by a whole one. \"check\": writes nothing. @return MINIMOE_E_UNSUPPORTED when no\n architecture holds the model without loss, naming the nearest and what it needs; nothing is written then."]
+    pub fn minimoe_model_export(
+        model: *const minimoe_model,
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        path: *const ::core::ffi::c_char,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Writes what the model makes of given tokens as a safetensors file: \"logits\" [B, seq_len, V] and \"loss\" (mean cross\n entropy of each next token; absent when seq_len is 1), as in evaluation. @param tokens [B * seq_len], at least one\n @param json {\"router\": false (\"router_logits.BLOCK\", \"chosen_experts.BLOCK\", \"gate_weights.BLOCK\"), \"gradients\":\n false\n (\"grad.NAME\" of the loss, by the names on disk of minimoe_model_export where it can write the model, else by ours)}"]
+    pub fn minimoe_model_write_logits(
+        model: *const minimoe_model,
+        tokens: *const i32,
+        num_tokens: usize,
+        seq_len: usize,
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        path: *const ::core::ffi::c_char,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " The dataset's alphabet as a tokenizer.json of Hugging Face's tokenizers, which gives the ids that\n minimoe_dataset_encode gives. MINIMOE_E_UNSUPPORTED for a dataset of numbers without a text."]
+    pub fn minimoe_dataset_tokenizer(
+        dataset: *const minimoe_dataset,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Sparse upcycling (Komatsuzaki et al. 2023): a new model whose MoE layers begin as copies of a dense model's\n feed-forward networks, behind a fresh random router. The weights of a token sum to 1, so its logits are the dense\n model's, to rounding, until it is trained; the optimizer's moments begin at 0. The dense model stays as it is.\n @param json {\"num_experts\": 8, \"top_k\": 2, \"layers\": [...] (blocks, ascending; absent or empty: all),\n \"gate_order\": \"softmax_topk_renorm\" (or \"topk_softmax\", \"sigmoid_topk_renorm\"), \"router_init_std\": 0.02,\n \"seed\": of the router; absent: train.seed of the model's configuration}\n @return MINIMOE_E_INVALID_ARGUMENT for a model with MoE layers, fewer than 2 experts, top_k = 1 (one weight is not 1,\n or never trains the router) or above num_experts, unknown blocks, weights that do not sum to 1."]
+    pub fn minimoe_model_upcycle(
+        model: *const minimoe_model,
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        options: *const minimoe_options,
+        out: *mut *mut minimoe_model,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " What the routers of a directory of Hugging Face's transformers do with a dataset, without the model in memory: the\n weights of one block at a time are read, as float32, and beside them there are the hidden states of all windows\n (twice num_windows * seq_len * hidden_size floats) and the activations of one batch in one block. {\"specialisation\":\n as minimoe_model_specialisation of the imported model, \"health\": as minimoe_health_check, of all windows as one\n step}.\n\n When the buffer is too small, `needed` is what surely suffices, and nothing was computed. Errors as\n minimoe_model_import and minimoe_model_specialisation.\n @param json {\"max_windows\": 64 (0: all; of \"train\" 1 or more), \"seq_len\": 256 (at most max_position_embeddings),\n \"batch_size\": 4 (windows), and the seed and draws of minimoe_model_specialisation} @param options threads, memory\n @param cancel NULL, or looked at between batches and draws"]
+    pub fn minimoe_hf_analyze(
+        dataset: *const minimoe_dataset,
+        path: *const ::core::ffi::c_char,
+        split: *const ::core::ffi::c_char,
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        options: *const minimoe_options,
+        cancel: *mut minimoe_cancel_token,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
         err: *mut minimoe_error,
     ) -> minimoe_status;
 }
@@ -956,7 +1096,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " What the routers did, one entry an MoE layer: [{\"block\", \"num_tokens\", \"load\": [..E], \"dropped\": [..E],\n \"mean_probs\": [..E], \"gate_weight_share\": [..E], \"aux_loss\", \"z_loss\"}]; load counts assignments before any capacity\n drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_"]
+    #[doc = " What the routers did, one entry an MoE layer: [{\"block\", \"num_tokens\", \"load\": [..E], \"dropped\": [..E],\n \"mean_probs\": [..E], \"gate_weight_share\": [..E], \"aux_loss\", \"z_loss\", \"router_logit_norm\" (root of the mean over\n tokens of the squared norm of the logits), \"bias_min\", \"bias_max\" (of expert_bias, after the step)}]; load counts\n assignments before any capacity drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_"]
     pub fn minimoe_trainer_routing(
         trainer: *const minimoe_trainer,
         source: i32,
@@ -976,6 +1116,26 @@ extern "C" {
         counts: *mut i64,
         counts_cap: usize,
         counts_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Begins to add up where the time of steps goes, from nothing (`enabled` is not 0), or ends it (0, as at first). It\n changes no result."]
+    pub fn minimoe_trainer_set_profile(
+        trainer: *mut minimoe_trainer,
+        enabled: i32,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " Where the time of the steps since then went: {\"num_steps\", \"ms\", \"flops\", \"operations\": [{\"operation\", \"pass\":\n \"forward\", \"backward\" or \"step\" (neither), \"ms\", \"calls\", \"flops\"}]}, means over the steps. Wall time of the calling\n thread, each moment counted once: \"ms\" is the sum over the operations, \"rest\" included. \"flops\" are those of matrix\n products, 2 a multiply-add. docs/performance.md has the operations. MINIMOE_E_INVALID_ARGUMENT while it is off."]
+    pub fn minimoe_trainer_profile(
+        trainer: *const minimoe_trainer,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
         err: *mut minimoe_error,
     ) -> minimoe_status;
 }
@@ -1032,7 +1192,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " Judges anyone's routers by their log. The rule, its words and its limits: docs/health.md.\n @param log one JSON object a line: {\"step\", \"layer\", \"top_k\", \"load\": [E counts], \"mean_probs\": [E], \"num_dropped\",\n \"num_steps\"}, the last three optional, and optionally \"gate_weight_share\", \"max_violation_batch\",\n \"router_logit_norm\", \"aux_loss\", \"z_loss\", \"bias_min\", \"bias_max\", \"block\"; a line sums its num_steps steps\n @param json {\"window\": 50, \"warmup\": 50, \"settle_steps\": 50, \"collapsed_below\", \"skewed_below\",\n \"always_chosen_above\", \"often_chosen_above\", \"overloaded_above\", \"gate_collapsed_below\", \"gate_excess_above\",\n \"gate_gap_above\", \"drop_rate_above\", \"chance_above\", \"early_share_above\", \"falling_above\"}; for the advice also\n \"aux_loss_coef\", \"z_loss_coef\", \"router_init_std\"\n @param buf receives {\"verdict\": \"healthy\" | \"skewed\" | \"at-risk\" | \"collapsed\" | \"sham\" | \"untested\", \"window\",\n \"warmup\", \"options\", \"layers\": [{\"layer\", \"verdict\", \"rule\", \"reason\", \"advice\", \"findings\", \"figures\",\n \"windows\"}], \"text\"}; the worst layer decides\n @return MINIMOE_E_INVALID_ARGUMENT with the number of the line for what no router can have done"]
+    #[doc = " Judges anyone's routers by their log. The rule, its words and its limits: docs/health.md.\n @param log one JSON object a line: {\"step\", \"layer\", \"top_k\", \"load\": [E counts], \"mean_probs\": [E], \"num_dropped\",\n \"num_steps\"}, the last three optional, and optionally \"gate_weight_share\", \"max_violation_batch\",\n \"router_logit_norm\", \"aux_loss\", \"z_loss\", \"bias_min\", \"bias_max\", \"block\"; a line sums its num_steps steps. Of any\n length: all of it is checked, and the last 20000 lines of each layer (at most 2^24 counts) are kept and judged\n @param json {\"window\": 50, \"warmup\": 50, \"settle_steps\": 50, \"collapsed_below\", \"skewed_below\",\n \"always_chosen_above\", \"often_chosen_above\", \"overloaded_above\", \"gate_collapsed_below\", \"gate_excess_above\",\n \"gate_gap_above\", \"drop_rate_above\", \"chance_above\", \"early_share_above\", \"falling_above\"}; for the advice also\n \"aux_loss_coef\", \"z_loss_coef\", \"router_init_std\", \"bias_balancing\" (true or false; unknown when left out)\n @param buf receives {\"verdict\": \"healthy\" | \"skewed\" | \"at-risk\" | \"collapsed\" | \"sham\" | \"untested\", \"window\",\n \"warmup\", \"options\", \"layers\": [{\"layer\", \"verdict\", \"rule\", \"reason\", \"advice\", \"findings\", \"figures\",\n \"windows\"}], \"text\"}; the worst layer decides\n @return MINIMOE_E_INVALID_ARGUMENT with the number of the line for what no router can have done"]
     pub fn minimoe_health_check(
         log: *const ::core::ffi::c_char,
         log_len: usize,
@@ -1046,7 +1206,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in\n bounded memory. \"layer\" is the index among the MoE layers, \"block\" its block; warmup and the coefficients default to\n the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there"]
+    #[doc = " The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in\n bounded memory. \"layer\" is the index among the MoE layers, \"block\" its block; warmup and what the advice looks at\n default to the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there"]
     pub fn minimoe_trainer_health(
         trainer: *const minimoe_trainer,
         json: *const ::core::ffi::c_char,
@@ -1081,7 +1241,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " What the experts of each MoE layer divide by: token class, word form, or nothing, with the controls that tell these\n apart. {\"corpus\", \"split\", \"num_windows\", \"num_tokens\", \"by\": \"class\", or \"frequency\" for a dataset without classes,\n whose tokens are then divided by how often they occur, \"class_names\", \"options\", \"layers\": [..], \"text\": what a\n terminal shows}. Each layer: {\"block\", \"num_experts\", \"top_k\", \"histogram\": [..E assignments], \"by_choice\": [[..E]\n for each of K], \"classes\": [{\"name\", \"count\", \"enough\": false when too few tokens, \"share\": [..E], \"lift\": [..E]}],\n \"frequency\": [{\"name\": \"1-10\", \"count\", \"enough\", \"share\"}], \"nmi\": {\"value\", \"low\", \"high\", \"ceiling\"}, \"controls\":\n {\"shuffled_labels\": {\"mean\", \"std\", \"max\", \"draws\", \"p_value\"}, \"random_table\", \"random_router\",\n \"within_word_shuffle\"}, \"word_explains\", \"class_explains\", \"class_beyond_word\", \"class_given_word\", \"conclusion\":\n \"class\", \"word-form\", \"random-like\" or \"none\", \"text\"}. docs/specialisation.md has the definitions.\n\n When the buffer is too small, `needed` is what surely suffices, and nothing was computed.\n MINIMOE_E_INVALID_ARGUMENT for a model without MoE layers and for a split without windows. Windows and batches have\n train.seq_len and train.batch_size of the model's configuration.\n @param json {\"max_windows\": 500 (0: all; of \"train\" 1 or more), \"seed\": 0, \"num_permutations\": 199, \"num_bootstrap\":\n 200, \"num_tables\": 20, \"num_routers\": 8, \"num_word_shuffles\": 20, \"min_class_tokens\": 100}; the numbers of draws are\n at most 100000 @param cancel NULL, or looked at between batches and draws"]
+    #[doc = " What the experts of each MoE layer divide by: token class, word form, or nothing, with the controls that tell these\n apart. {\"corpus\", \"split\", \"num_windows\", \"num_tokens\", \"by\": \"class\", or \"frequency\" for a dataset without classes,\n whose tokens are then divided by how often they occur, \"class_names\", \"options\", \"layers\": [..], \"text\": what a\n terminal shows}. Each layer: {\"block\", \"num_experts\", \"top_k\", \"histogram\": [..E assignments], \"by_choice\": [[..E]\n for each of K], \"classes\": [{\"name\", \"count\", \"enough\": false when too few tokens, \"share\": [..E], \"lift\": [..E]}],\n \"frequency\": [{\"name\": \"1-10\", \"count\", \"enough\", \"share\"}], \"nmi\": {\"value\", \"low\", \"high\", \"ceiling\"}, \"controls\":\n {\"shuffled_labels\": {\"mean\", \"std\", \"max\", \"draws\", \"p_value\", \"least_p_value\": 1 / (1 + draws), \"decidable\": false\n with fewer than 99 permutations, whose p cannot reach 0.01}, \"random_table\", \"random_router\", \"within_word_shuffle\"},\n \"word_explains\", \"class_explains\", \"class_beyond_word\", \"class_given_word\", \"conclusion\": \"class\", \"word-form\",\n \"random-like\", \"none\", or \"undecided\" where too few permutations leave it open, \"text\"}. docs/specialisation.md has\n the definitions.\n\n When the buffer is too small, `needed` is what surely suffices, and nothing was computed.\n MINIMOE_E_INVALID_ARGUMENT for a model without MoE layers and for a split without windows. Windows and batches have\n train.seq_len and train.batch_size of the model's configuration.\n @param json {\"max_windows\": 500 (0: all; of \"train\" 1 or more), \"seed\": 0, \"num_permutations\": 199, \"num_bootstrap\":\n 200, \"num_tables\": 20, \"num_routers\": 8, \"num_word_shuffles\": 20, \"min_class_tokens\": 100}; the numbers of draws are\n at most 100000 @param cancel NULL, or looked at between batches and draws"]
     pub fn minimoe_model_specialisation(
         model: *const minimoe_model,
         dataset: *const minimoe_dataset,

@@ -118,6 +118,12 @@ impl Dataset {
         .map(Config::from)
     }
 
+    /// The alphabet as a tokenizer.json of Hugging Face's tokenizers, which gives the ids of [`encode`](Self::encode).
+    pub fn tokenizer(&self) -> Result<String> {
+        // SAFETY: the handle is live, the output valid for the call.
+        text(|buf, cap, needed, err| unsafe { sys::minimoe_dataset_tokenizer(self.raw(), buf, cap, needed, err) })
+    }
+
     /// Tokens of a text in the dataset's own alphabet. A dataset in memory reads decimal ids between white space.
     pub fn encode(&self, text: &str) -> Result<Vec<i32>> {
         let (start, len) = bytes(text);

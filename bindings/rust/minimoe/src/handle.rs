@@ -36,6 +36,7 @@ freed_by! {
     minimoe_model: minimoe_model_free,
     minimoe_moe_cache: minimoe_moe_cache_free,
     minimoe_moe_layer: minimoe_moe_layer_free,
+    minimoe_token_stream: minimoe_token_stream_free,
     minimoe_trainer: minimoe_trainer_free,
 }
 

@@ -7,9 +7,9 @@ use minimoe_sys as sys;
 use crate::call::{bytes, text, with_c_path, with_c_text};
 use crate::cancel;
 use crate::reports::{
-    CapacityReport, CheckpointInfo, ComparisonVerdict, Health, LoadStatistics, ProbeAnswers, Specialisation,
+    CapacityReport, CheckpointInfo, ComparisonVerdict, Health, HfReport, LoadStatistics, ProbeAnswers, Specialisation,
 };
-use crate::{CancelToken, Dataset, Json, ModelReader, Result};
+use crate::{CancelToken, Dataset, Json, ModelReader, Options, Result};
 
 /// Judges anyone's routers by their log: one JSON object a line, `{"step", "layer", "top_k", "load": [..], "mean_probs":
 /// [..]}`, a line sums its `num_steps` steps. `json`: `{"window": 50, "warmup": 50, ..}`; docs/health.md has the rule.
@@ -38,6 +38,30 @@ pub fn load_statistics(load: &[i64], top_k: usize) -> Result<Json<LoadStatistics
     text(|buf, cap, needed, err| {
         // SAFETY: input and output are valid for the call.
         unsafe { sys::minimoe_load_statistics(load.as_ptr(), load.len(), top_k, buf, cap, needed, err) }
+    })
+    .map(Json::new)
+}
+
+/// What the routers of a directory of Hugging Face's transformers do with a dataset, with the weights of one block in memory
+/// at a time. `json`: `{"max_windows": 64, "seq_len": 256, "batch_size": 4, ..}`, or empty.
+pub fn analyze_hf(
+    path: impl AsRef<Path>,
+    dataset: &Dataset,
+    split: &str,
+    json: impl AsRef<str>,
+    options: &Options,
+    cancel: Option<&CancelToken>,
+) -> Result<Json<HfReport>> {
+    let raw = options.raw()?;
+    let (json, len) = bytes(json.as_ref());
+    let (dataset, cancel) = (dataset.raw(), cancel::raw(cancel));
+    with_c_path(path.as_ref(), |path| {
+        with_c_text("split", split, |split| {
+            text(|buf, cap, needed, err| {
+                // SAFETY: the handles are live, the names end with a NUL, inputs and output are valid for the call.
+                unsafe { sys::minimoe_hf_analyze(dataset, path, split, json, len, &raw, cancel, buf, cap, needed, err) }
+            })
+        })
     })
     .map(Json::new)
 }

@@ -62,6 +62,7 @@ pub mod reports;
 mod step;
 mod steps;
 mod token;
+mod token_stream;
 mod trainer;
 mod version;
 
@@ -71,7 +72,7 @@ pub use config_builder::{ConfigBuilder, ConfigValue};
 pub use dataset::{Dataset, Window};
 pub use error::{Error, ErrorKind, Result};
 pub use json::Json;
-pub use laboratory::{checkpoint_info, compare_findings, compare_verdict, health_check, load_statistics};
+pub use laboratory::{analyze_hf, checkpoint_info, compare_findings, compare_verdict, health_check, load_statistics};
 pub use logging::LogLevel;
 pub use model::Model;
 pub use model_reader::{Batch, ModelReader, RoutingTrace};
@@ -84,6 +85,7 @@ pub use parameter_info::{ParameterInfo, Role};
 pub use step::{Evaluation, Run, Step};
 pub use steps::Steps;
 pub use token::Token;
+pub use token_stream::TokenStream;
 pub use trainer::{HoldsModel, RoutingSource, Trainer};
 pub use version::{build_info, check_version, status_name, version_number, version_string};
 

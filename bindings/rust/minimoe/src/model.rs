@@ -63,6 +63,41 @@ impl Model {
         Ok(Self { reader: ModelReader::of(handle) })
     }
 
+    /// A model from a directory of Hugging Face's transformers, or a GGUF file.
+    pub fn import(path: impl AsRef<Path>) -> Result<Self> {
+        Self::import_with(path, &Options::new())
+    }
+
+    /// The same with options.
+    pub fn import_with(path: impl AsRef<Path>, options: &Options) -> Result<Self> {
+        let raw = options.raw()?;
+        let handle = with_c_path(path.as_ref(), |path| {
+            Handle::create(options.sink(), |out, err| {
+                // SAFETY: `path` ends with a NUL, inputs and output are valid for the call.
+                unsafe { sys::minimoe_model_import(path, &raw, out, err) }
+            })
+        })?;
+        Ok(Self { reader: ModelReader::of(handle) })
+    }
+
+    /// A new model whose experts are copies of this dense one's feed-forward networks, and whose logits are this one's, to
+    /// rounding, until it is trained. `json` as `minimoe_model_upcycle` reads it (`{"num_experts": 8, "top_k": 2}`), or
+    /// empty.
+    pub fn upcycle(&self, json: &str) -> Result<Self> {
+        self.upcycle_with(json, &Options::new())
+    }
+
+    /// The same with options.
+    pub fn upcycle_with(&self, json: &str, options: &Options) -> Result<Self> {
+        let raw = options.raw()?;
+        let (json, len) = bytes(json);
+        let handle = Handle::create(options.sink(), |out, err| {
+            // SAFETY: the handle is live, inputs and output are valid for the call.
+            unsafe { sys::minimoe_model_upcycle(self.raw(), json, len, &raw, out, err) }
+        })?;
+        Ok(Self { reader: ModelReader::of(handle) })
+    }
+
     /// A parameter without a copy, for as long as the model is borrowed.
     pub fn parameter_view(&self, name: &str) -> Result<Parameter<'_>> {
         // SAFETY: the values live as long as the model. Only calls that take it mutably, or a trainer that has taken it or

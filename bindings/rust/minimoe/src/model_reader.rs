@@ -9,7 +9,7 @@ use crate::call::{array, bytes, check, optional, text, with_c_path, with_c_text}
 use crate::cancel;
 use crate::handle::Handle;
 use crate::reports::ModelInfo;
-use crate::{CancelToken, Config, Json, ParameterInfo, Result};
+use crate::{CancelToken, Config, Json, ParameterInfo, Result, TokenStream};
 
 /// Token ids of sequences of one length, and which of them count.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +120,8 @@ impl ModelReader {
     }
 
     /// Continues a prompt of at least one token; the new tokens. `json`: `{"max_new_tokens": 64, "temperature": 1 (0:
-    /// greedy), "top_k": 0 (all), "seed": 0, "stop_token": -1}`. The token is looked at before each new one.
+    /// greedy), "top_k": 0 (all), "top_p": 1 (all), "seed": 0, "stop_token": -1, "when_full": "slide"}`. The token is
+    /// looked at before each new one.
     pub fn generate(&self, prompt: &[i32], json: impl AsRef<str>, cancel: Option<&CancelToken>) -> Result<Vec<i32>> {
         let (json, len) = bytes(json.as_ref());
         array(0, |ids, cap, needed, err| {
@@ -140,6 +141,17 @@ impl ModelReader {
                 )
             }
         })
+    }
+
+    /// The tokens of [`generate`](Self::generate), each computed when it is asked for; but unless `json` has `"when_full":
+    /// "slide"` the text ends with token `model.max_seq_len + 1`, and a longer prompt than `model.max_seq_len` is refused.
+    pub fn stream(&self, prompt: &[i32], json: impl AsRef<str>) -> Result<TokenStream> {
+        let (json, len) = bytes(json.as_ref());
+        let handle = Handle::create(self.handle.sink(), |out, err| {
+            // SAFETY: the handle is live, inputs and output are valid for the call.
+            unsafe { sys::minimoe_token_stream_create(self.raw(), prompt.as_ptr(), prompt.len(), json, len, out, err) }
+        })?;
+        Ok(TokenStream::of(handle))
     }
 
     /// Where every token is sent.
@@ -216,6 +228,42 @@ impl ModelReader {
         // SAFETY: the handle is live, the outputs valid for the call.
         check(|err| unsafe { sys::minimoe_model_generation(self.raw(), &mut generation, err) })?;
         Ok(generation)
+    }
+
+    /// Writes the model for another program; an error when no architecture there holds it without loss. `json` is
+    /// `{"format": "hf"}`, or empty: `config.json` and `model.safetensors` for Hugging Face's transformers in the directory
+    /// `path`; or `{"format": "gguf", "tokenizer": "tokenizer.json"}`: the file `path` for llama.cpp. `"check": true` writes
+    /// nothing.
+    pub fn export(&self, path: impl AsRef<Path>, json: &str) -> Result<()> {
+        let (json, len) = bytes(json);
+        with_c_path(path.as_ref(), |path| {
+            // SAFETY: the handle is live, `path` ends with a NUL, the text is valid for the call.
+            check(|err| unsafe { sys::minimoe_model_export(self.raw(), json, len, path, err) })
+        })
+    }
+
+    /// Writes logits, loss and, asked for in `json` (`{"router": true, "gradients": true}`, or empty), routing and gradients
+    /// of a batch without padding as a safetensors file.
+    pub fn write_logits(&self, batch: Batch<'_>, path: impl AsRef<Path>, json: &str) -> Result<()> {
+        let (json, len) = bytes(json);
+        let tokens = batch.tokens;
+        with_c_path(path.as_ref(), |path| {
+            check(|err| {
+                // SAFETY: the handle is live, `path` ends with a NUL, the inputs are valid for the call.
+                unsafe {
+                    sys::minimoe_model_write_logits(
+                        self.raw(),
+                        tokens.as_ptr(),
+                        tokens.len(),
+                        batch.seq_len,
+                        json,
+                        len,
+                        path,
+                        err,
+                    )
+                }
+            })
+        })
     }
 
     /// Writes weights and configuration as safetensors; an earlier file is replaced only by a complete one.

@@ -11,7 +11,7 @@ use crate::call::{array, bytes, check, text, with_c_path, with_c_text};
 use crate::cancel;
 use crate::handle::Handle;
 use crate::model::set_parameter;
-use crate::reports::{Health, Interference, LayerRouting};
+use crate::reports::{Health, Interference, LayerRouting, Profile};
 use crate::step::{room, METRICS_SIZE};
 use crate::{CancelToken, Config, Dataset, Evaluation, Json, Model, Result, Run, Step, Steps};
 
@@ -296,6 +296,21 @@ impl<M: HoldsModel> Trainer<M> {
             // SAFETY: the handle is live, the output valid for the call.
             unsafe { sys::minimoe_trainer_expert_loads(self.raw(), source.code(), layer, counts, cap, needed, err) }
         })
+    }
+
+    /// Begins to add up where the time of steps goes, from nothing, or ends it.
+    pub fn set_profile(&mut self, enabled: bool) -> Result<()> {
+        // SAFETY: the handle is live.
+        check(|err| unsafe { sys::minimoe_trainer_set_profile(self.raw(), i32::from(enabled), err) })
+    }
+
+    /// Where the time of the steps since [`Trainer::set_profile`] went.
+    pub fn profile(&self) -> Result<Json<Profile>> {
+        text(|buf, cap, needed, err| {
+            // SAFETY: the handle is live, the output valid for the call.
+            unsafe { sys::minimoe_trainer_profile(self.raw(), buf, cap, needed, err) }
+        })
+        .map(Json::new)
     }
 
     /// How the balance loss pulls at each router, for the batch of the next step. Changes nothing.

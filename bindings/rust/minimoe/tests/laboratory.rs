@@ -70,6 +70,13 @@ fn reports_tell_of_a_model() {
     let (model, dataset) = (trainer.model(), dataset());
     let report = model.specialisation(&dataset, "val", FEW, None).unwrap();
     assert!(report.as_str().contains("\"conclusion\""));
+    let vocab = r#"{"model": {"preset": "llama", "vocab_size": 16, "max_seq_len": 8, "d_model": 8, "num_heads": 2,
+        "d_ff": 8}}"#;
+    let directory = support::file("mixtral");
+    minimoe::Model::new(vocab).unwrap().upcycle("").unwrap().export(&directory, "").unwrap();
+    let options = minimoe::Options::new();
+    let report = minimoe::analyze_hf(&directory, &dataset, "val", FEW, &options, None).unwrap();
+    assert!(report.as_str().contains("\"conclusion\"") && report.as_str().contains("\"verdict\""));
     let capacity = model.capacity_report(&dataset, "val", r#"{"max_windows": 3}"#, None).unwrap();
     assert!(capacity.as_str().contains("\"stragglers\""));
     assert_eq!(model.answer_probes(&dataset, "val", 2, None).unwrap().as_str(), "[]");

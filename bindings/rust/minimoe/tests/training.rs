@@ -21,6 +21,31 @@ fn training_lowers_the_loss_and_the_model_writes_what_it_has_seen() {
 }
 
 #[test]
+fn a_stream_gives_the_tokens_of_generate_one_at_a_time() {
+    let mut trainer = trainer();
+    trainer.run(3, None).into_result().unwrap();
+    let json = r#"{"max_new_tokens": 20, "top_p": 0.9, "seed": 4, "when_full": "slide"}"#;
+    let expected = trainer.model().generate(&[1, 8], json, None).unwrap();
+    let mut stream = trainer.model().stream(&[1, 8], json).unwrap();
+    assert_eq!(stream.next().unwrap().unwrap(), expected[0]);
+    assert_eq!(stream.logits().unwrap().len(), VOCAB as usize);
+    assert_eq!(stream.by_ref().map(Result::unwrap).collect::<Vec<_>>(), expected[1..]);
+    assert!(stream.next().is_none());
+    assert_eq!(stream.tokens().unwrap(), expected);
+    assert!(stream.info().unwrap().as_str().contains("max_new_tokens"));
+
+    let token = CancelToken::new().unwrap();
+    token.fire();
+    let mut cancelled = trainer.model().stream(&[1, 8], "").unwrap().cancelled_by(&token);
+    assert_eq!(cancelled.next().unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert!(cancelled.next().is_none());
+
+    let mut stale = trainer.model().stream(&[1, 8], "").unwrap();
+    trainer.run(1, None).into_result().unwrap();
+    assert_eq!(stale.next().unwrap().unwrap_err().kind(), ErrorKind::Unsupported);
+}
+
+#[test]
 fn a_break_leaves_the_trainer_at_the_step_seen() {
     let mut trainer = trainer();
     let mut seen = 0;
@@ -128,6 +153,27 @@ fn a_saved_model_comes_back_with_the_same_logits() {
 }
 
 #[test]
+fn an_exported_model_comes_back_with_the_same_logits() {
+    let directory = file("hf");
+    let llama = Model::new(r#"{"model": {"preset": "llama", "vocab_size": 16}}"#).unwrap();
+    llama.export(&directory, "").unwrap();
+    let batch_tokens = tokens(SEQ_LEN);
+    let batch = Batch::new(&batch_tokens, SEQ_LEN);
+    let back = Model::import(&directory).unwrap();
+    assert_eq!(back.forward(batch).unwrap(), llama.forward(batch).unwrap());
+    let moe = llama.upcycle(r#"{"num_experts": 4, "seed": 3}"#).unwrap();
+    let (dense, upcycled) = (llama.forward(batch).unwrap(), moe.forward(batch).unwrap());
+    assert!(dense.iter().zip(&upcycled).all(|(a, b)| (a - b).abs() < 1e-5));
+    assert!(moe.upcycle("").is_err());
+    let logits = directory.join("logits.safetensors");
+    back.write_logits(batch, &logits, r#"{"gradients": true}"#).unwrap();
+    assert!(std::fs::metadata(&logits).unwrap().len() > 1000);
+    assert!(model().export(&directory, "").is_err());
+    let corpus = minimoe::Dataset::open("{}").unwrap();
+    assert!(corpus.tokenizer().unwrap().contains("WordLevel"));
+}
+
+#[test]
 fn forward_writes_into_memory_of_the_callers() {
     let batch_tokens = tokens(SEQ_LEN);
     let batch = Batch::new(&batch_tokens, SEQ_LEN);
@@ -180,6 +226,10 @@ fn evaluation_and_routing_tell_of_the_step_and_of_the_split() {
     );
     assert!(trainer.interference(None).unwrap().as_str().contains("\"cosine\""));
     assert!(trainer.health("").unwrap().as_str().contains("untested"));
+    assert_eq!(trainer.profile().unwrap_err().kind(), ErrorKind::InvalidArgument);
+    trainer.set_profile(true).unwrap();
+    trainer.run(2, None).into_result().unwrap();
+    assert!(trainer.profile().unwrap().as_str().contains("\"num_steps\":2"));
     let recorded = config().resolve().unwrap().to_string().replace("\"grammar\"", "\"memory\"");
     assert_eq!(trainer.config().unwrap().as_str(), recorded);
     assert_eq!(trainer.dataset().info().unwrap(), dataset().info().unwrap());

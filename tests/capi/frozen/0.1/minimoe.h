@@ -477,8 +477,9 @@ MINIMOE_API minimoe_status minimoe_trainer_evaluate(minimoe_trainer *trainer, co
 /** @} */
 
 /** What the routers did, one entry an MoE layer: [{"block", "num_tokens", "load": [..E], "dropped": [..E],
- * "mean_probs": [..E], "gate_weight_share": [..E], "aux_loss", "z_loss"}]; load counts assignments before any capacity
- * drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_ */
+ * "mean_probs": [..E], "gate_weight_share": [..E], "aux_loss", "z_loss", "router_logit_norm" (root of the mean over
+ * tokens of the squared norm of the logits), "bias_min", "bias_max" (of expert_bias, after the step)}]; load counts
+ * assignments before any capacity drop. Empty before the first step or evaluation. @param source MINIMOE_ROUTING_ */
 MINIMOE_API minimoe_status minimoe_trainer_routing(const minimoe_trainer *trainer, int32_t source, char *buf,
                                                    size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
@@ -487,6 +488,16 @@ MINIMOE_API minimoe_status minimoe_trainer_routing(const minimoe_trainer *traine
 MINIMOE_API minimoe_status minimoe_trainer_expert_loads(const minimoe_trainer *trainer, int32_t source, size_t layer,
                                                         int64_t *counts, size_t counts_cap, size_t *counts_needed,
                                                         minimoe_error *err);
+
+/** Begins to add up where the time of steps goes, from nothing (`enabled` is not 0), or ends it (0, as at first). It
+ * changes no result. */
+MINIMOE_API minimoe_status minimoe_trainer_set_profile(minimoe_trainer *trainer, int32_t enabled, minimoe_error *err);
+/** Where the time of the steps since then went: {"num_steps", "ms", "flops", "operations": [{"operation", "pass":
+ * "forward", "backward" or "step" (neither), "ms", "calls", "flops"}]}, means over the steps. Wall time of the calling
+ * thread, each moment counted once: "ms" is the sum over the operations, "rest" included. "flops" are those of matrix
+ * products, 2 a multiply-add. docs/performance.md has the operations. MINIMOE_E_INVALID_ARGUMENT while it is off. */
+MINIMOE_API minimoe_status minimoe_trainer_profile(const minimoe_trainer *trainer, char *buf, size_t buf_cap,
+                                                   size_t *buf_needed, minimoe_error *err);
 
 /** Writes a checkpoint (weights, moments, biases, position) as safetensors; an earlier file is replaced only by a
  * complete one. */
@@ -526,11 +537,12 @@ MINIMOE_API minimoe_status minimoe_trainer_interference(minimoe_trainer *trainer
 /** Judges anyone's routers by their log. The rule, its words and its limits: docs/health.md.
  * @param log one JSON object a line: {"step", "layer", "top_k", "load": [E counts], "mean_probs": [E], "num_dropped",
  * "num_steps"}, the last three optional, and optionally "gate_weight_share", "max_violation_batch",
- * "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block"; a line sums its num_steps steps
+ * "router_logit_norm", "aux_loss", "z_loss", "bias_min", "bias_max", "block"; a line sums its num_steps steps. Of any
+ * length: all of it is checked, and the last 20000 lines of each layer (at most 2^24 counts) are kept and judged
  * @param json {"window": 50, "warmup": 50, "settle_steps": 50, "collapsed_below", "skewed_below",
  * "always_chosen_above", "often_chosen_above", "overloaded_above", "gate_collapsed_below", "gate_excess_above",
  * "gate_gap_above", "drop_rate_above", "chance_above", "early_share_above", "falling_above"}; for the advice also
- * "aux_loss_coef", "z_loss_coef", "router_init_std"
+ * "aux_loss_coef", "z_loss_coef", "router_init_std", "bias_balancing" (true or false; unknown when left out)
  * @param buf receives {"verdict": "healthy" | "skewed" | "at-risk" | "collapsed" | "sham" | "untested", "window",
  * "warmup", "options", "layers": [{"layer", "verdict", "rule", "reason", "advice", "findings", "figures",
  * "windows"}], "text"}; the worst layer decides
@@ -539,9 +551,8 @@ MINIMOE_API minimoe_status minimoe_health_check(const char *log, size_t log_len,
                                                 char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
 /** The same of a trainer's own steps since it was created or resumed: the last ones step by step, older ones summed, in
- * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and the coefficients default to
- * the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there
- */
+ * bounded memory. "layer" is the index among the MoE layers, "block" its block; warmup and what the advice looks at
+ * default to the trainer's. At least one step must be done. @param json as minimoe_health_check @param buf as there */
 MINIMOE_API minimoe_status minimoe_trainer_health(const minimoe_trainer *trainer, const char *json, size_t json_len,
                                                   char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
@@ -565,9 +576,11 @@ MINIMOE_API minimoe_status minimoe_model_routing_trace(const minimoe_model *mode
  * terminal shows}. Each layer: {"block", "num_experts", "top_k", "histogram": [..E assignments], "by_choice": [[..E]
  * for each of K], "classes": [{"name", "count", "enough": false when too few tokens, "share": [..E], "lift": [..E]}],
  * "frequency": [{"name": "1-10", "count", "enough", "share"}], "nmi": {"value", "low", "high", "ceiling"}, "controls":
- * {"shuffled_labels": {"mean", "std", "max", "draws", "p_value"}, "random_table", "random_router",
- * "within_word_shuffle"}, "word_explains", "class_explains", "class_beyond_word", "class_given_word", "conclusion":
- * "class", "word-form", "random-like" or "none", "text"}. docs/specialisation.md has the definitions.
+ * {"shuffled_labels": {"mean", "std", "max", "draws", "p_value", "least_p_value": 1 / (1 + draws), "decidable": false
+ * with fewer than 99 permutations, whose p cannot reach 0.01}, "random_table", "random_router", "within_word_shuffle"},
+ * "word_explains", "class_explains", "class_beyond_word", "class_given_word", "conclusion": "class", "word-form",
+ * "random-like", "none", or "undecided" where too few permutations leave it open, "text"}. docs/specialisation.md has
+ * the definitions.
  *
  * When the buffer is too small, `needed` is what surely suffices, and nothing was computed.
  * MINIMOE_E_INVALID_ARGUMENT for a model without MoE layers and for a split without windows. Windows and batches have

@@ -82,7 +82,7 @@ documents! {
     pub struct DatasetInfo {
         /// "grammar", or that of the file.
         pub name: String,
-        /// Of the file; empty for a dataset in memory.
+        /// Of the file, or of it and the vocabulary that it is read with; empty for a dataset in memory.
         pub sha256: String,
         /// Token ids are below it.
         pub vocab_size: u32,
@@ -118,6 +118,16 @@ documents! {
         pub active_parameters: u64,
         /// Blocks with an MoE layer, counted from 0.
         pub moe_blocks: Vec<u32>,
+    }
+
+    /// Of [`TokenStream::info`](crate::TokenStream::info).
+    pub struct StreamInfo {
+        /// Of the prompt and drawn.
+        pub num_tokens: u64,
+        /// "max_new_tokens", "stop_token" or "max_seq_len"; none while the text goes on.
+        pub end: Option<String>,
+        /// Of keys, values and activations that it holds.
+        pub memory_bytes: u64,
     }
 
     /// Of [`ModelReader::answer_probes`](crate::ModelReader::answer_probes).

@@ -78,6 +78,12 @@ documents! {
         pub hot: Vec<u32>,
         /// Share of the assignments that capacity dropped.
         pub drop_rate: Option<f64>,
+        /// Root of the mean over tokens of the squared norm of the logits.
+        pub router_logit_norm: Option<f64>,
+        /// Of the selection bias, after the last step.
+        pub bias_min: Option<f64>,
+        /// Of the selection bias, after the last step.
+        pub bias_max: Option<f64>,
     }
 
     /// The verdict on one window.
@@ -110,6 +116,38 @@ documents! {
         pub aux_loss: f64,
         /// Unscaled.
         pub z_loss: f64,
+        /// Root of the mean over tokens of the squared norm of the logits.
+        pub router_logit_norm: f64,
+        /// Of the selection bias, after the step.
+        pub bias_min: f64,
+        /// Of the selection bias, after the step.
+        pub bias_max: f64,
+    }
+
+    /// Of [`Trainer::profile`](crate::Trainer::profile): means over the steps.
+    pub struct Profile {
+        /// Completed steps.
+        pub num_steps: i64,
+        /// The sum over the operations.
+        pub ms: f64,
+        /// Of matrix products, 2 a multiply-add.
+        pub flops: f64,
+        /// Each with its passes apart.
+        pub operations: Vec<OperationProfile>,
+    }
+
+    /// What one operation of a step took.
+    pub struct OperationProfile {
+        /// "experts", "attention", ...; "rest" is what is none of them.
+        pub operation: String,
+        /// "forward", "backward", or "step" for neither.
+        pub pass: String,
+        /// Wall time of the calling thread.
+        pub ms: f64,
+        /// How often.
+        pub calls: f64,
+        /// Of matrix products.
+        pub flops: f64,
     }
 
     /// Of [`Trainer::interference`](crate::Trainer::interference).

@@ -12,10 +12,20 @@ words! {
         RandomLike,
         /// Nothing.
         None,
+        /// Too few permutations to tell.
+        Undecided,
     }
 }
 
 documents! {
+    /// Of [`analyze_hf`](crate::analyze_hf).
+    pub struct HfReport {
+        /// What the experts divide by.
+        pub specialisation: Specialisation,
+        /// Of one window, a step of which is a batch.
+        pub health: super::Health,
+    }
+
     /// Of [`ModelReader::specialisation`](crate::ModelReader::specialisation).
     pub struct Specialisation {
         /// Name of the dataset.

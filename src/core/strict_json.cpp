@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "train/strict_json.hpp"
+#include "core/strict_json.hpp"
 
 #include <algorithm>
 #include <deque>
@@ -108,7 +108,12 @@ class TreeBuilder final : public nlohmann::json_sax<nlohmann::json> {
       if (frame.is_duplicate) {
         value = &(frame.ignored = {});
       } else {
-        if (frame.value->kind == Kind::kObject) frame.value->keys.push_back(frame.key);
+        if (frame.value->kind == Kind::kObject) {
+          frame.value->keys.push_back(frame.key);
+        } else if (frame.value->items.size() >= limits_.max_items) {
+          error_ = concat("an array of more than ", limits_.max_items, " values");
+          return nullptr;
+        }
         value = &frame.value->items.emplace_back();
       }
     }

@@ -32,7 +32,8 @@ struct JsonValue {
 struct JsonLimits {
   std::size_t max_bytes = std::size_t{1} << 20;
   std::size_t max_depth = 32;
-  std::size_t max_values = 65536;  ///< bounds the memory that a hostile text can take
+  std::size_t max_values = 65536;           ///< bounds the memory that a hostile text can take
+  std::size_t max_items = ~std::size_t{0};  ///< of one array
 };
 
 struct JsonText {

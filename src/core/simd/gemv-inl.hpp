@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// One row times a transposed matrix: a linear layer of one token. Nothing is packed for a later use that never comes:
+// squares of B are turned in registers as they are read, once, at the speed of memory. The sums are those of a gemm
+// tile (gemm-inl.hpp), in its order, so that a token has the same bits alone as among others.
+#pragma once
+
+#include "core/simd/gemm_pack-inl.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace minimoe {
+namespace HWY_NAMESPACE {
+
+// c [columns] for V vectors of columns, columns <= V * lanes. Column n of B lies at b + n * ldb.
+template <std::size_t V, bool kWhole, class T>
+HWY_INLINE void gemv_tile(T* c, const T* a, const T* b, std::size_t ldb, std::size_t columns, std::size_t K,
+                          const T* add, std::size_t ahead) {
+  constexpr std::size_t kL = kLanes<T>, kS = kSquare<T>, kBlock = PlainFormat<T>::kDepth, kLine = 64 / sizeof(T);
+  const Tag<T> d;
+  hn::Vec<Tag<T>> total[V];
+  HWY_UNROLL(2)
+  for (std::size_t v = 0; v < V; ++v) total[v] = hn::Zero(d);
+  for (std::size_t begin = 0; begin < K; begin += kBlock) {
+    const std::size_t end = K - begin < kBlock ? K : begin + kBlock;
+    const std::size_t turned = kWhole ? begin + (end - begin) / kS * kS : begin;
+    hn::Vec<Tag<T>> sum[V];
+    HWY_UNROLL(2)
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Zero(d);
+    for (std::size_t k = begin; k < turned; k += kS) {
+      alignas(64) T rows[V][kS * kL];
+      HWY_UNROLL(2)
+      for (std::size_t v = 0; v < V; ++v) {
+        for (std::size_t n = 0; n < kL; n += kS) {
+          transpose_square(rows[v] + n, kL, b + (v * kL + n) * ldb + k, ldb);
+        }
+      }
+      for (std::size_t n = 0; k % kLine == 0 && n < V * kL; ++n) __builtin_prefetch(b + n * ldb + k + ahead, 0, 2);
+      HWY_UNROLL(16)
+      for (std::size_t i = 0; i < kS; ++i) {
+        const auto a_k = hn::Set(d, a[k + i]);
+        HWY_UNROLL(2)
+        for (std::size_t v = 0; v < V; ++v) sum[v] = hn::MulAdd(a_k, hn::Load(d, rows[v] + i * kL), sum[v]);
+      }
+    }
+    for (std::size_t k = turned; k < end; ++k) {
+      alignas(64) T row[V * kL] = {};
+      for (std::size_t n = 0; n < columns; ++n) row[n] = b[n * ldb + k];
+      for (std::size_t v = 0; v < V; ++v) {
+        sum[v] = hn::MulAdd(hn::Set(d, a[k]), hn::Load(d, row + v * kL), sum[v]);
+      }
+    }
+    HWY_UNROLL(2)
+    for (std::size_t v = 0; v < V; ++v) {
+      if (begin > 0) {
+        total[v] = hn::Add(total[v], sum[v]);
+      } else if (add) {
+        total[v] = hn::Add(load_partial(d, add + v * kL, columns - v * kL), sum[v]);
+      } else {
+        total[v] = sum[v];
+      }
+    }
+  }
+  HWY_UNROLL(2)
+  for (std::size_t v = 0; v < V; ++v) store_partial(total[v], d, c + v * kL, columns - v * kL);
+}
+
+template <class T>
+void gemv(T* c, const T* a, const T* b, std::size_t ldb, std::size_t N, std::size_t K, const T* add) {
+  constexpr std::size_t kL = kLanes<T>;
+  // What is fetched meanwhile: the next tile, or, where that is more than the second-level cache likes, further on in
+  // the same rows.
+  const std::size_t ahead = ldb * 2 * kL * sizeof(T) <= (std::size_t{1} << 18) ? ldb * 2 * kL : 512 / sizeof(T);
+  std::size_t n = 0;
+  for (; n + 2 * kL <= N; n += 2 * kL) {
+    gemv_tile<2, true>(c + n, a, b + n * ldb, ldb, 2 * kL, K, add ? add + n : add, ahead);
+  }
+  for (std::size_t left = N - n; left > 0; left = N - n) {
+    if (left < kL && n > 0) n = N - kL;  // a whole vector, whose first columns come out again as they are
+    if (N - n >= kL) {
+      gemv_tile<1, true>(c + n, a, b + n * ldb, ldb, kL, K, add ? add + n : add, ahead);
+      n += kL;
+    } else {
+      gemv_tile<1, false>(c + n, a, b + n * ldb, ldb, N - n, K, add ? add + n : add, ahead);
+      n = N;
+    }
+  }
+}
+
+}  // namespace HWY_NAMESPACE
+}  // namespace minimoe
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "read_source.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  minimoe_fuzz::read_source(data, size, {.format = minimoe::FileFormat::kJsonl});
+  return 0;
+}

@@ -13,6 +13,7 @@
 #include "exchange/hf_tensors.hpp"
 #include "forward_arguments.hpp"
 #include "json_options.hpp"
+#include "train/config_fields.hpp"
 
 namespace minimoe::capi {
 namespace {
@@ -26,12 +27,9 @@ RunConfig config_of_import(const ModelConfig& model) {
   return parse_run_config(run_config_json(config));
 }
 
-constexpr const char* kGateOrders[] = {"auto", "softmax_topk_renorm", "softmax_topk", "topk_softmax",
-                                       "sigmoid_topk_renorm"};
-
 UpcyclingOptions upcycling_options(const char* where, const std::string& json, std::uint64_t& seed) {
   UpcyclingOptions options;
-  std::string order = kGateOrders[static_cast<std::size_t>(options.gate_order)];
+  std::string order = "softmax_topk_renorm";
   JsonOptions read(where, "json", json);
   read.integer("num_experts", options.num_experts, 0, 4096);
   read.integer("top_k", options.top_k, 0, 4096);
@@ -40,10 +38,13 @@ UpcyclingOptions upcycling_options(const char* where, const std::string& json, s
   read.real("router_init_std", options.router_init_std, 0, 1e6);
   read.integer("seed", seed, 0, ~std::uint64_t{0});
   read.finish();
-  const auto* const found = std::find(std::begin(kGateOrders), std::end(kGateOrders), order);
-  require(found != std::end(kGateOrders), where, ": json: gate_order: ", in_quotes(order),
+  const auto& names = config::kGateOrderNames;
+  const auto* const found = std::find_if(std::begin(names), std::end(names), [&](const auto& n) {
+    return order == n.name && n.value != GateOrder::kAuto;
+  });
+  require(found != std::end(names), where, ": json: gate_order: ", in_quotes(order),
           ", allowed softmax_topk_renorm, topk_softmax, sigmoid_topk_renorm");
-  options.gate_order = static_cast<GateOrder>(found - std::begin(kGateOrders));
+  options.gate_order = found->value;
   return options;
 }
 

@@ -466,8 +466,8 @@ MINIMOE_API minimoe_status minimoe_model_write_logits(const minimoe_model *model
  * minimoe_dataset_encode gives. MINIMOE_E_UNSUPPORTED for a dataset of numbers without a text. */
 MINIMOE_API minimoe_status minimoe_dataset_tokenizer(const minimoe_dataset *dataset, char *buf, size_t buf_cap,
                                                      size_t *buf_needed, minimoe_error *err);
-/** Sparse upcycling (Komatsuzaki et al. 2023): a new model whose MoE layers begin as copies of a dense model's
- * feed-forward networks, behind a fresh random router. The weights of a token sum to 1, so its logits are the dense
+/** Sparse upcycling: a new model whose MoE layers begin as copies of a dense model's feed-forward networks, behind a
+ * fresh random router (arXiv:2212.05055). The weights of a token sum to 1, so its logits are the dense
  * model's, to rounding, until it is trained; the optimizer's moments begin at 0. The dense model stays as it is.
  * @param json {"num_experts": 8, "top_k": 2, "layers": [...] (blocks, ascending; absent or empty: all),
  * "gate_order": "softmax_topk_renorm" (or "topk_softmax", "sigmoid_topk_renorm"), "router_init_std": 0.02,

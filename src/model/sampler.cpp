@@ -142,7 +142,7 @@ std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, con
     throw_if_cancelled(cancel, "sample");
     stream.next(exec, token);
   }
-  return {stream.text().begin() + static_cast<std::ptrdiff_t>(prompt.size()), stream.text().end()};
+  return {stream.drawn().begin(), stream.drawn().end()};
 }
 
 template <class T>

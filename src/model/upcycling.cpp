@@ -9,7 +9,7 @@
 namespace minimoe {
 namespace {
 
-constexpr std::string_view kExperts = ".moe.experts.", kDense = ".ffn.";
+constexpr std::string_view kMoE = ".moe.", kExperts = ".moe.experts.", kDense = ".ffn.";
 
 void require_good(const ModelConfig& dense, const UpcyclingOptions& options) {
   std::vector<std::string> problems;
@@ -83,6 +83,7 @@ void upcycle_weights(MiniGPT<T>& model, const ParameterList<T>& dense, std::uint
     }
     const auto from = sources.find(name);
     if (from == sources.end()) {
+      require(p.name.find(kMoE) != std::string::npos, "upcycle_weights: the dense model has no ", name);
       drawn.push_back(p);
       continue;
     }

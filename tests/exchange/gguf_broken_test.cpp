@@ -2,12 +2,13 @@
 // GGUF files made by hand to be wrong: each must give an Error with the right code, without a large allocation.
 #include "exchange/gguf_file.hpp"
 #include "support/allocation_counter.hpp"
-#include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace minimoe {
 namespace {
 
+using minimoe_test::refusal;
 using minimoe_test::TemporaryDirectory;
 using minimoe_test::write_file;
 
@@ -54,22 +55,6 @@ struct GgufParts {
     return bytes + data;
   }
 };
-
-/// The message, after checking code, prefix and memory; empty when the file was accepted.
-std::string gguf_refusal(const std::string& path, ErrorCode code) {
-  minimoe_test::reset_largest_allocation();
-  try {
-    const GgufFile file(path);
-  } catch (const Error& error) {
-    INFO(error.what());
-    CHECK(error.code() == code);
-    CHECK(std::string(error.what()).rfind(path + ": ", 0) == 0);
-    CHECK(std::string(error.what()).size() < 1500);
-    CHECK(minimoe_test::largest_allocation() < (1 << 20));
-    return error.what();
-  }
-  return {};
-}
 
 struct BrokenGguf {
   std::string content;
@@ -223,7 +208,7 @@ TEST_CASE("gguf: broken files are refused before anything large is allocated", "
   CHECK(files.size() >= 100);
   for (const BrokenGguf& broken : files) {
     write_file(path, broken.content);
-    const std::string message = gguf_refusal(path, broken.code);
+    const std::string message = refusal<GgufFile>(path, broken.code);
     INFO(broken.message << "; it said: " << message);
     CHECK(!message.empty());
     CHECK(message.find(broken.message) != std::string::npos);
@@ -236,7 +221,7 @@ TEST_CASE("gguf: a file that ends early is refused wherever it ends", "[exchange
   for (std::size_t size = 0; size < whole.size(); ++size) {
     INFO(size);
     write_file(path, whole.substr(0, size));
-    CHECK(!gguf_refusal(path, ErrorCode::kCorruptFile).empty());
+    CHECK(!refusal<GgufFile>(path, ErrorCode::kCorruptFile).empty());
   }
 }
 

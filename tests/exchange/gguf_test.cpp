@@ -5,14 +5,15 @@
 
 #include "data/bpe/tokenizer_json.hpp"
 #include "exchange/gguf_file.hpp"
-#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
 
 namespace minimoe {
 namespace {
 
 using minimoe_test::read_file;
+using minimoe_test::refusal;
 using minimoe_test::TemporaryDirectory;
 using minimoe_test::write_file;
 
@@ -55,20 +56,6 @@ void fill_gguf(MiniGPT<float>& model, bool expert_bias) {
       p.value[i] = bias ? 0.125F * static_cast<float>(i) : next += 0.25F;  // within the spread that is exported
     }
   }
-}
-
-/// The message of an import that must fail with little memory; empty when it succeeds.
-std::string import_refusal(const std::string& path, ErrorCode code) {
-  minimoe_test::reset_largest_allocation();
-  try {
-    const GgufModel model(path);
-  } catch (const Error& error) {
-    INFO(error.what());
-    CHECK(error.code() == code);
-    CHECK(minimoe_test::largest_allocation() < (1 << 20));
-    return error.what();
-  }
-  return {};
 }
 
 std::string export_refusal(const ModelConfig& config, bool has_expert_bias = false) {
@@ -318,7 +305,8 @@ TEST_CASE("gguf: the vocabulary's array counts the tokens, unless it is no vocab
   changed(7, "gpt2");
   CHECK(GgufModel(path).config().vocab_size == 256);
   changed(7, "none");
-  CHECK_THAT(import_refusal(path, ErrorCode::kShape), ContainsSubstring("token_embd.weight is [256, 8], expected [7"));
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kShape),
+             ContainsSubstring("token_embd.weight is [256, 8], expected [7"));
   changed(256, "none");
   CHECK(GgufModel(path).config().vocab_size == 256);
   // A text where the array should be, in place of two other keys.
@@ -350,7 +338,7 @@ TEST_CASE("gguf: RoPE tables far larger than the weights are refused", "[exchang
   with_context(1 << 18);  // 256 MiB
   CHECK(GgufModel(path).config().max_seq_len == 1 << 18);
   with_context((1 << 18) + 1);
-  CHECK_THAT(import_refusal(path, ErrorCode::kUnsupported),
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kUnsupported),
              ContainsSubstring("context_length: 262145: its tables of 268436480 bytes are above"));
 }
 
@@ -424,18 +412,18 @@ TEST_CASE("gguf: what is no model of ours is one error that names it", "[exchang
     std::string other = key;
     other.back() = 'X';
     changed(key + bytes_of(4), other + bytes_of(4));
-    CHECK_THAT(import_refusal(path, ErrorCode::kCorruptFile), ContainsSubstring(key + " is missing"));
+    CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kCorruptFile), ContainsSubstring(key + " is missing"));
   }
   changed("llama.attention.layer_norm_rms_epsilon", "llama.attention.layer_norm_rms_epsiloN");
-  CHECK_THAT(import_refusal(path, ErrorCode::kCorruptFile), ContainsSubstring("rms_epsilon is missing"));
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kCorruptFile), ContainsSubstring("rms_epsilon is missing"));
   changed("llama.attention.key_length", "llama.attention.sliding___");
-  CHECK_THAT(import_refusal(path, ErrorCode::kUnsupported),
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kUnsupported),
              ContainsSubstring("\"llama.attention.sliding___\": 4, unknown"));
   changed("general.architecture", "general.architecturX");
-  CHECK_THAT(import_refusal(path, ErrorCode::kCorruptFile), ContainsSubstring("general.architecture is missing"));
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kCorruptFile), ContainsSubstring("general.architecture is missing"));
   const std::string name_bytes = std::string("\x05\0\0\0\0\0\0\0", 8);
   changed(name_bytes + "llama", name_bytes + "gemma");
-  CHECK_THAT(import_refusal(path, ErrorCode::kUnsupported), ContainsSubstring("\"gemma\" cannot be imported"));
+  CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kUnsupported), ContainsSubstring("\"gemma\" cannot be imported"));
   const std::tuple<const char*, std::uint32_t, std::uint32_t, ErrorCode, const char*> values[] = {
       {"llama.block_count", 2, 0, ErrorCode::kUnsupported, "model.num_layers: 0"},
       {"llama.block_count", 2, 3, ErrorCode::kShape, "blk.2.attn_norm.weight is missing"},
@@ -460,11 +448,11 @@ TEST_CASE("gguf: what is no model of ours is one error that names it", "[exchang
     if (*message == '\0') {
       CHECK_NOTHROW(GgufModel(path));
     } else {
-      CHECK_THAT(import_refusal(path, code), ContainsSubstring(message));
+      CHECK_THAT(refusal<GgufModel>(path, code), ContainsSubstring(message));
     }
   }
   changed("blk.1.ffn_gate_inp.weight", "blk.1.ffn_gate_inq.weight");
-  const std::string said = import_refusal(path, ErrorCode::kShape);
+  const std::string said = refusal<GgufModel>(path, ErrorCode::kShape);
   CHECK_THAT(said, ContainsSubstring("blk.1.ffn_gate_inp.weight is missing"));
   CHECK_THAT(said, ContainsSubstring("\"blk.1.ffn_gate_inq.weight\" is not a tensor of the model"));
 }

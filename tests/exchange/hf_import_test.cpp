@@ -3,8 +3,8 @@
 
 #include "exchange/hf_tensors.hpp"
 #include "minimoe/exchange/hugging_face.hpp"
-#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
 #include "train/safetensors.hpp"
 
@@ -12,6 +12,7 @@ namespace minimoe {
 namespace {
 
 using minimoe_test::read_file;
+using minimoe_test::refusal;
 using minimoe_test::TemporaryDirectory;
 using minimoe_test::write_file;
 
@@ -40,20 +41,6 @@ void fill(MiniGPT<float>& model) {
   for (const ParameterRef<float>& p : model.parameters()) {
     for (std::size_t i = 0; i < p.size(); ++i) p.value[i] = next += 0.25F;
   }
-}
-
-/// The message of an import that must fail with little memory.
-std::string refusal(const std::string& directory, ErrorCode code) {
-  minimoe_test::reset_largest_allocation();
-  try {
-    const HuggingFaceModel model(directory);
-  } catch (const Error& error) {
-    INFO(error.what());
-    CHECK(error.code() == code);
-    CHECK(minimoe_test::largest_allocation() < (1 << 20));
-    return error.what();
-  }
-  return {};
 }
 
 std::vector<TensorToWrite> tensors_of(const SafetensorsFile& file, std::vector<std::vector<float>>& memory) {
@@ -135,7 +122,7 @@ TEST_CASE("hugging face: names without a prefix and the buffers of old files are
   CHECK_NOTHROW(HuggingFaceModel(directory.file("out")));
   tensors.back().name = "h.0.attn.offset";
   write_safetensors(path, tensors, {});
-  CHECK_THAT(refusal(directory.file("out"), ErrorCode::kShape),
+  CHECK_THAT(refusal<HuggingFaceModel>(directory.file("out"), ErrorCode::kShape),
              ContainsSubstring("\"h.0.attn.offset\" is not a tensor of the model"));
 }
 
@@ -159,12 +146,12 @@ TEST_CASE("hugging face: a head in the file of tied embeddings must be the embed
     for (const std::size_t i : {std::size_t{0}, head.size() - 1}) {
       head[i] += 1;
       write_safetensors(path, tensors, {});
-      CHECK_THAT(refusal(out, ErrorCode::kUnsupported), ContainsSubstring("lm_head.weight is not"));
+      CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kUnsupported), ContainsSubstring("lm_head.weight is not"));
       head[i] = embedding[i];
     }
     tensors.back().shape = {6, 5000};
     write_safetensors(path, tensors, {});
-    CHECK_THAT(refusal(out, ErrorCode::kUnsupported), ContainsSubstring("lm_head.weight is not"));
+    CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kUnsupported), ContainsSubstring("lm_head.weight is not"));
   }
 }
 
@@ -183,7 +170,8 @@ TEST_CASE("hugging face: positions that no tensor backs are bounded", "[exchange
   with_positions(1016800);  // times 66 times 4 bytes: just below 2^28
   CHECK(HuggingFaceModel(out).config().max_seq_len == 1016800);
   with_positions(1016801);
-  CHECK_THAT(refusal(out, ErrorCode::kUnsupported), ContainsSubstring("config.json: max_position_embeddings: 1016801"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kUnsupported),
+             ContainsSubstring("config.json: max_position_embeddings: 1016801"));
 }
 
 TEST_CASE("hugging face: what is no model is refused before anything large is allocated", "[exchange]") {
@@ -194,21 +182,22 @@ TEST_CASE("hugging face: what is no model is refused before anything large is al
   export_hugging_face(out, config, model.parameters());
   const std::string json = read_file(out + "/config.json");
 
-  CHECK_THAT(refusal(directory.file("nowhere"), ErrorCode::kIo), ContainsSubstring("config.json"));
+  CHECK_THAT(refusal<HuggingFaceModel>(directory.file("nowhere"), ErrorCode::kIo), ContainsSubstring("config.json"));
   write_file(out + "/config.json", std::string(1 << 21, ' '));
-  CHECK_THAT(refusal(out, ErrorCode::kCorruptFile), ContainsSubstring("is larger than 1048576 bytes"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kCorruptFile),
+             ContainsSubstring("is larger than 1048576 bytes"));
   std::string large = json;
   large.replace(large.find("\"moe_num_experts\": 3"), 20, "\"moe_num_experts\": 4096");
   large.replace(large.find("\"num_hidden_layers\": 2"), 22, "\"num_hidden_layers\": 1024");
   large.replace(large.find("\"moe_layer_end_index\": 1"), 24, "\"moe_layer_end_index\": -1");
   write_file(out + "/config.json", large);
-  CHECK_THAT(refusal(out, ErrorCode::kShape), ContainsSubstring("tensors, the files have"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kShape), ContainsSubstring("tensors, the files have"));
   write_file(out + "/config.json", json);
 
   std::filesystem::rename(out + "/model.safetensors", out + "/part.safetensors");
-  CHECK_THAT(refusal(out, ErrorCode::kIo), ContainsSubstring("has no model.safetensors"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kIo), ContainsSubstring("has no model.safetensors"));
   write_file(out + "/pytorch_model.bin", "x");
-  CHECK_THAT(refusal(out, ErrorCode::kIo), ContainsSubstring("pytorch_model.bin is not read"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kIo), ContainsSubstring("pytorch_model.bin is not read"));
   const std::string index = out + "/model.safetensors.index.json";
   write_file(index, R"({"weight_map": {"a": "part.safetensors", "b": "part.safetensors"}})");
   CHECK_NOTHROW(HuggingFaceModel(out));
@@ -229,16 +218,16 @@ TEST_CASE("hugging face: what is no model is refused before anything large is al
   for (const auto& [text, message] : broken) {
     write_file(index, text);
     if (*text == '\0') {
-      CHECK(!refusal(out, ErrorCode::kCorruptFile).empty());
+      CHECK(!refusal<HuggingFaceModel>(out, ErrorCode::kCorruptFile).empty());
     } else {
-      CHECK_THAT(refusal(out, ErrorCode::kCorruptFile), ContainsSubstring(message));
+      CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kCorruptFile), ContainsSubstring(message));
     }
   }
   write_file(index, R"({"weight_map": {"a": "missing.safetensors"}})");
-  CHECK_THAT(refusal(out, ErrorCode::kIo), ContainsSubstring("missing.safetensors: cannot open"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kIo), ContainsSubstring("missing.safetensors: cannot open"));
   std::filesystem::copy(out + "/part.safetensors", out + "/twin.safetensors");
   write_file(index, R"({"weight_map": {"a": "part.safetensors", "b": "twin.safetensors"}})");
-  CHECK_THAT(refusal(out, ErrorCode::kCorruptFile), ContainsSubstring("is in another file too"));
+  CHECK_THAT(refusal<HuggingFaceModel>(out, ErrorCode::kCorruptFile), ContainsSubstring("is in another file too"));
 }
 
 /// Puts each tensor into a file of its own.

@@ -4,14 +4,15 @@
 
 #include <cstring>
 
-#include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
+#include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
 #include "train/safetensors.hpp"
 
 namespace minimoe {
 namespace {
 
+using minimoe_test::refusal;
 using minimoe_test::TemporaryDirectory;
 using minimoe_test::write_file;
 
@@ -46,22 +47,6 @@ std::string ones(std::size_t count) {
   std::string list = "[1";
   for (std::size_t i = 1; i < count; ++i) list += ",1";
   return list + "]";
-}
-
-/// The message, after checking code, prefix and memory; empty when the file was accepted.
-std::string refusal(const std::string& path, ErrorCode code) {
-  minimoe_test::reset_largest_allocation();
-  try {
-    const SafetensorsFile file(path);
-  } catch (const Error& error) {
-    INFO(error.what());
-    CHECK(error.code() == code);
-    CHECK(std::string(error.what()).rfind(path + ": ", 0) == 0);
-    CHECK(std::string(error.what()).size() < 1500);
-    CHECK(minimoe_test::largest_allocation() < (1 << 20));
-    return error.what();
-  }
-  return {};
 }
 
 struct Broken {
@@ -226,7 +211,7 @@ TEST_CASE("safetensors: each broken file is refused with its tensor, what came a
   CHECK(std::size(cases) >= 100);
   for (const Broken& broken : cases) {
     write_file(path, broken.content);
-    const std::string message = refusal(path, broken.code);
+    const std::string message = refusal<SafetensorsFile>(path, broken.code);
     INFO(broken.content.substr(0, 200) << "\n  -> " << message);
     CHECK(message.find(broken.message) != std::string::npos);
   }
@@ -240,7 +225,7 @@ TEST_CASE("safetensors: a file cut at any byte is refused", "[safetensors]") {
   for (std::size_t size = 0; size < whole.size(); ++size) {
     write_file(path, whole.substr(0, size));
     INFO(size);
-    CHECK(!refusal(path, ErrorCode::kCorruptFile).empty());
+    CHECK(!refusal<SafetensorsFile>(path, ErrorCode::kCorruptFile).empty());
   }
 }
 
@@ -277,11 +262,12 @@ TEST_CASE("safetensors: a header with one byte changed is refused, or still cove
 
 TEST_CASE("safetensors: what is no file at all is an error of the operating system", "[safetensors]") {
   const TemporaryDirectory directory;
-  CHECK(refusal(directory.file("missing"), ErrorCode::kIo).find("cannot open: No such file") != std::string::npos);
+  CHECK(refusal<SafetensorsFile>(directory.file("missing"), ErrorCode::kIo).find("cannot open: No such file") !=
+        std::string::npos);
   const std::string pipe = directory.file("pipe");
   REQUIRE(mkfifo(pipe.c_str(), 0600) == 0);
-  CHECK(refusal(pipe, ErrorCode::kIo).find("not a regular file") != std::string::npos);
-  CHECK(refusal(directory.file(""), ErrorCode::kIo).find("not a regular file") != std::string::npos);
+  CHECK(refusal<SafetensorsFile>(pipe, ErrorCode::kIo).find("not a regular file") != std::string::npos);
+  CHECK(refusal<SafetensorsFile>(directory.file(""), ErrorCode::kIo).find("not a regular file") != std::string::npos);
   CHECK_THROWS_AS(SafetensorsFile(""), Error);
 }
 

@@ -72,8 +72,7 @@ class MiniGPT {
   void forward(Exec& exec, const TokenBatch& batch, bool training, ModelCache<T>& cache) const;
   /// Goes on with one sequence: tokens [n] follow the ones that `past`, one entry a block, holds, and are added to it.
   /// @param logits [m, V], m <= n: of the last m tokens. On the native backend they are, for any n at a time, bit for
-  ///   bit what forward gives for the whole sequence,
-  ///   as long as no capacity limits the MoE layers.
+  ///   bit what forward gives for the whole sequence, as long as no capacity limits the MoE layers.
   void forward_next(Exec& exec, View<const std::int32_t, 1> tokens, std::deque<Past<T>>& past, NextCache<T>& cache,
                     View<T, 2> logits) const;
   /// Cross entropy of cache.logits_TV against targets [B * S].

@@ -119,15 +119,17 @@ bool is_one_row(const GemmKernels<T>& kernels, const Operand<T>& a, const Operan
   return kernels.gemv && a.rows == 1 && a.column_stride == 1 && b.row_stride == 1 && add.data != c;
 }
 
-// It is bound by the memory that B is read from, not by arithmetic: small pieces are worth sharing out.
+// It is bound by the memory that B is read from, not by arithmetic: few large pieces, whose next rows each core fetches
+// ahead for itself. A column has the same bits in any piece, so that their number may be that of the threads.
 template <class T>
 void multiply_row(Exec& exec, View<T, 2> c, const Operand<T>& a, const Operand<T>& b, Addend<T> add,
                   const MatmulFinish* finish) {
-  constexpr std::size_t kTaskElements = std::size_t{1} << 14, kMostTasks = 32;
+  constexpr std::size_t kTaskElements = std::size_t{1} << 14, kTasksPerThread = 2;
   const GemmKernels<T>& kernels = exec.impl().template gemm<T>();
   const std::size_t N = b.columns, K = b.rows;
-  const Split bands{
-      1, std::clamp(N * K / kTaskElements, std::size_t{1}, std::min(kMostTasks, ceil_div(N, kernels.columns)))};
+  const std::size_t most =
+      std::min(kTasksPerThread * static_cast<std::size_t>(exec.num_threads()), ceil_div(N, kernels.columns));
+  const Split bands{1, std::clamp(N * K / kTaskElements, std::size_t{1}, most)};
   exec.parallel_for(bands.num_tasks(), 1, [&](std::size_t begin, std::size_t end, int) {
     for (std::size_t i = begin; i < end; ++i) {
       const Part part(kernels, bands, 1, N, i);

@@ -10,37 +10,48 @@ HWY_BEFORE_NAMESPACE();
 namespace minimoe {
 namespace HWY_NAMESPACE {
 
+// sum[v] += a [kDepth] times the V vectors of columns that begin at b. A line of a row is consumed at once, whatever
+// the stride does to the cache; `ahead` elements behind it, one is fetched.
+template <std::size_t V, std::size_t kDepth, class T>
+HWY_INLINE void gemv_step(hn::Vec<Tag<T>> (&sum)[V], const T* a, const T* b, std::size_t ldb, std::size_t ahead) {
+  constexpr std::size_t kL = kLanes<T>, kS = kSquare<T>;
+  const Tag<T> d;
+  alignas(64) T rows[V][kDepth * kL];
+  HWY_UNROLL(2)
+  for (std::size_t v = 0; v < V; ++v) {
+    for (std::size_t n = 0; n < kL; n += kS) {
+      const T* const line = b + (v * kL + n) * ldb;
+      for (std::size_t r = 0; r < kS; ++r) __builtin_prefetch(line + r * ldb + ahead, 0, 2);
+      for (std::size_t i = 0; i < kDepth; i += kS) transpose_square(rows[v] + i * kL + n, kL, line + i, ldb);
+    }
+  }
+  HWY_UNROLL(16)
+  for (std::size_t i = 0; i < kDepth; ++i) {
+    const auto a_i = hn::Set(d, a[i]);
+    HWY_UNROLL(2)
+    for (std::size_t v = 0; v < V; ++v) sum[v] = hn::MulAdd(a_i, hn::Load(d, rows[v] + i * kL), sum[v]);
+  }
+}
+
 // c [columns] for V vectors of columns, columns <= V * lanes. Column n of B lies at b + n * ldb.
 template <std::size_t V, bool kWhole, class T>
 HWY_INLINE void gemv_tile(T* c, const T* a, const T* b, std::size_t ldb, std::size_t columns, std::size_t K,
                           const T* add, std::size_t ahead) {
   constexpr std::size_t kL = kLanes<T>, kS = kSquare<T>, kBlock = PlainFormat<T>::kDepth, kLine = 64 / sizeof(T);
+  static_assert(kLine % kS == 0);
   const Tag<T> d;
   hn::Vec<Tag<T>> total[V];
   HWY_UNROLL(2)
   for (std::size_t v = 0; v < V; ++v) total[v] = hn::Zero(d);
   for (std::size_t begin = 0; begin < K; begin += kBlock) {
     const std::size_t end = K - begin < kBlock ? K : begin + kBlock;
-    const std::size_t turned = kWhole ? begin + (end - begin) / kS * kS : begin;
     hn::Vec<Tag<T>> sum[V];
     HWY_UNROLL(2)
     for (std::size_t v = 0; v < V; ++v) sum[v] = hn::Zero(d);
-    for (std::size_t k = begin; k < turned; k += kS) {
-      alignas(64) T rows[V][kS * kL];
-      HWY_UNROLL(2)
-      for (std::size_t v = 0; v < V; ++v) {
-        for (std::size_t n = 0; n < kL; n += kS) {
-          transpose_square(rows[v] + n, kL, b + (v * kL + n) * ldb + k, ldb);
-        }
-      }
-      for (std::size_t n = 0; k % kLine == 0 && n < V * kL; ++n) __builtin_prefetch(b + n * ldb + k + ahead, 0, 2);
-      HWY_UNROLL(16)
-      for (std::size_t i = 0; i < kS; ++i) {
-        const auto a_k = hn::Set(d, a[k + i]);
-        HWY_UNROLL(2)
-        for (std::size_t v = 0; v < V; ++v) sum[v] = hn::MulAdd(a_k, hn::Load(d, rows[v] + i * kL), sum[v]);
-      }
-    }
+    std::size_t turned = begin;
+    for (; kWhole && turned + kLine <= end; turned += kLine)
+      gemv_step<V, kLine>(sum, a + turned, b + turned, ldb, ahead);
+    for (; kWhole && turned + kS <= end; turned += kS) gemv_step<V, kS>(sum, a + turned, b + turned, ldb, ahead);
     for (std::size_t k = turned; k < end; ++k) {
       alignas(64) T row[V * kL] = {};
       for (std::size_t n = 0; n < columns; ++n) row[n] = b[n * ldb + k];

@@ -45,7 +45,16 @@ std::vector<ModelConfig> one_of_each() {
   ernie.rope_pairing = RopePairing::kInterleaved;
   ernie.moe_layers = {1};
   ernie.moe.num_shared_experts = 2;
-  return {gpt2, biased, small_moe(), qwen, ernie};
+  ModelConfig olmoe = small_moe(), qwen2 = small_moe();
+  olmoe.qk_norm = olmoe.qk_norm_full_width = true;
+  olmoe.num_kv_heads = 0;
+  olmoe.moe.gate_order = GateOrder::kSoftmaxTopk;
+  qwen2.attention_bias = true;
+  qwen2.attention_output_bias = false;
+  qwen2.moe.gate_order = GateOrder::kSoftmaxTopk;
+  qwen2.moe.num_shared_experts = 2;
+  qwen2.moe.shared_expert_gate = true;
+  return {gpt2, biased, small_moe(), qwen, olmoe, qwen2, ernie};
 }
 
 void fill_gguf(MiniGPT<float>& model, bool expert_bias) {
@@ -72,12 +81,12 @@ std::string bytes_of(std::uint32_t value) { return std::string(reinterpret_cast<
 }  // namespace
 
 TEST_CASE("gguf: every value comes back from an export, and the same bytes from the next", "[exchange]") {
-  const char* const names[] = {"gpt2", "llama", "llama", "qwen3moe", "ernie4_5-moe"};
+  const char* const names[] = {"gpt2", "llama", "llama", "qwen3moe", "olmoe", "qwen2moe", "ernie4_5-moe"};
   for (std::size_t m = 0; m < one_of_each().size(); ++m) {
     const ModelConfig config = one_of_each()[m];
     const TemporaryDirectory directory;
     MiniGPT<float> model(config);
-    fill_gguf(model, config.moe.num_shared_experts > 0);
+    fill_gguf(model, config.rope_pairing == RopePairing::kInterleaved);
     const std::string path = directory.file("out.gguf");
     export_gguf(path, config, model.parameters());
     CHECK(directory.num_entries() == 1);
@@ -91,6 +100,7 @@ TEST_CASE("gguf: every value comes back from an export, and the same bytes from 
     REQUIRE(before.size() == after.size());
     for (std::size_t i = 0; i < before.size(); ++i) {
       INFO(before[i].name);
+      REQUIRE(before[i].name == after[i].name);
       REQUIRE(before[i].shape == after[i].shape);
       CHECK(std::equal(before[i].value, before[i].value + before[i].size(), after[i].value));
     }
@@ -141,6 +151,64 @@ TEST_CASE("gguf: what no architecture holds is refused with the nearest", "[exch
   refused("llama, which needs model.moe.gate_order = softmax_topk_renorm",
           [](ModelConfig& c) { c.moe.gate_order = GateOrder::kSoftmaxTopk; });
   refused("none: llama", [](ModelConfig& c) { c.moe.gate_order = GateOrder::kTopkSoftmax; });
+  const auto olmoe = [](ModelConfig& c) {
+    c.num_kv_heads = 0;
+    c.qk_norm = c.qk_norm_full_width = true;
+    c.moe.gate_order = GateOrder::kSoftmaxTopk;
+  };
+  refused("none: olmoe", olmoe);
+  refused("qwen3moe, which needs model.qk_norm_full_width = false", [&](ModelConfig& c) {
+    olmoe(c);
+    c.moe.gate_order = GateOrder::kSoftmaxTopkRenorm;
+  });
+  refused("olmoe, which needs model.num_kv_heads = 0", [&](ModelConfig& c) {
+    olmoe(c);
+    c.num_kv_heads = 1;
+  });
+  refused("olmoe, which needs model.attention_bias = false", [&](ModelConfig& c) {
+    olmoe(c);
+    c.attention_bias = true;
+  });
+  refused("olmoe, which needs model.tied_embeddings = false", [&](ModelConfig& c) {
+    olmoe(c);
+    c.tied_embeddings = true;
+  });
+  const auto qwen2 = [](ModelConfig& c) {
+    c.attention_bias = true;
+    c.attention_output_bias = false;
+    c.moe.gate_order = GateOrder::kSoftmaxTopk;
+    c.moe.num_shared_experts = 2;
+    c.moe.shared_expert_gate = true;
+  };
+  refused("none: qwen2moe", qwen2);
+  refused("qwen2moe, which needs model.moe.gate_order = softmax_topk", [&](ModelConfig& c) {
+    qwen2(c);
+    c.moe.gate_order = GateOrder::kSoftmaxTopkRenorm;
+  });
+  refused("qwen2moe, which needs model.attention_bias = true", [&](ModelConfig& c) {
+    qwen2(c);
+    c.attention_bias = false;
+  });
+  refused("qwen2moe, which needs model.attention_output_bias = false", [&](ModelConfig& c) {
+    qwen2(c);
+    c.attention_output_bias = true;
+  });
+  refused("qwen2moe, which needs model.tied_embeddings = false", [&](ModelConfig& c) {
+    qwen2(c);
+    c.tied_embeddings = true;
+  });
+  refused("qwen2moe, which needs an MoE layer in every block (", [&](ModelConfig& c) {
+    qwen2(c);
+    c.moe_layers = {1};
+  });
+  refused("qwen2moe, which needs model.moe.shared_expert_gate = true", [&](ModelConfig& c) {
+    qwen2(c);
+    c.moe.shared_expert_gate = false;
+  });
+  refused("llama, which needs model.attention_output_bias = true", [](ModelConfig& c) {
+    c.attention_bias = true;
+    c.attention_output_bias = false;
+  });
   refused("qwen3moe, which needs model.moe.gate_order = softmax_topk_renorm", [](ModelConfig& c) {
     c.qk_norm = true;
     c.moe.gate_order = GateOrder::kSoftmaxTopk;
@@ -240,6 +308,48 @@ TEST_CASE("gguf: an expert_bias whose choice llama.cpp would weigh otherwise is 
   CHECK(directory.num_entries() == 0);
   config.moe.top_k = 4;  // every expert is chosen: the sum is 1
   CHECK(said(0.5) == "none");
+}
+
+TEST_CASE("gguf: a gate of the shared experts that llama.cpp would divide by is refused", "[exchange]") {
+  const TemporaryDirectory directory;
+  const ModelConfig config = one_of_each()[5];
+  MiniGPT<double> model(config);
+  for (const ParameterRef<double>& p : model.parameters()) {
+    if (p.name == "blocks.0.moe.shared_gate.weight") p.value[3] = 1;
+    if (p.name == "blocks.1.moe.shared_gate.weight") p.value[0] = 1e-60;  // 0 in the file
+  }
+  for (const bool only_check : {false, true}) {
+    try {
+      if (only_check) check_gguf(config, model.parameters());
+      export_gguf(directory.file("out.gguf"), config, model.parameters());
+      FAIL("no refusal");
+    } catch (const Error& error) {
+      CHECK(error.code() == ErrorCode::kUnsupported);
+      CHECK_THAT(error.what(), ContainsSubstring("GGUF: blocks.1.moe.shared_gate.weight is 0 everywhere"));
+    }
+  }
+  CHECK(directory.num_entries() == 0);
+  for (const ParameterRef<double>& p : model.parameters()) {
+    if (p.name == "blocks.1.moe.shared_gate.weight") p.value[7] = -1e-30;
+  }
+  CHECK_NOTHROW(export_gguf(directory.file("out.gguf"), config, model.parameters()));
+}
+
+TEST_CASE("gguf: the width of qwen2moe's shared experts is a multiple of an expert's", "[exchange]") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.file("out.gguf");
+  const ModelConfig config = one_of_each()[5];
+  MiniGPT<float> model(config);
+  fill_gguf(model, false);
+  export_gguf(path, config, model.parameters());
+  const std::string key = "qwen2moe.expert_shared_feed_forward_length" + bytes_of(4), whole = read_file(path);
+  for (const std::uint32_t width : {0U, 3U, 9U}) {
+    std::string bytes = whole;
+    write_file(path, bytes.replace(bytes.find(key) + key.size(), 4, bytes_of(width)));
+    CHECK_THAT(refusal<GgufModel>(path, ErrorCode::kUnsupported),
+               ContainsSubstring(concat("qwen2moe.expert_shared_feed_forward_length: ", width,
+                                        ", this library has multiples of expert_feed_forward_length = 4")));
+  }
 }
 
 TEST_CASE("gguf: a name that fills up the vocabulary is no token's", "[exchange]") {

@@ -78,7 +78,7 @@ type TrainConfig struct {
 	AdamEps           float64 `json:"adam_eps"`           // AdamW, added to the root of the second moment
 	WeightDecay       float64 `json:"weight_decay"`       // decoupled; matrices and embeddings only
 	ClipNorm          float64 `json:"clip_norm"`          // largest global gradient norm; 0: no clipping
-	Precision         string  `json:"precision"`          // operands of products with weights, the router's excepted: fp32, bf16
+	Precision         string  `json:"precision"`          // operands of products with weights, those of the router and the shared experts' gate excepted: fp32, bf16
 	Seed              uint64  `json:"seed"`               // start values and training windows
 }
 

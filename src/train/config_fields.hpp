@@ -128,7 +128,8 @@ void visit_train_fields(Visitor& v, Config& c) {
   v.real("adam_eps", c.adam_eps, {0, 1, true}, "AdamW, added to the root of the second moment");
   v.real("weight_decay", c.weight_decay, {0, 1e3}, "decoupled; matrices and embeddings only");
   v.real("clip_norm", c.clip_norm, {0, 1e9}, "largest global gradient norm; 0: no clipping");
-  v.choice("precision", c.precision, kPrecisionNames, "operands of products with weights, the router's excepted");
+  v.choice("precision", c.precision, kPrecisionNames,
+           "operands of products with weights, those of the router and the shared experts' gate excepted");
   v.integer("seed", c.seed, 0, std::numeric_limits<std::uint64_t>::max(), "start values and training windows");
 }
 

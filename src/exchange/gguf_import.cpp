@@ -84,6 +84,12 @@ class GgufKeys {
   std::set<std::string> known_;
 };
 
+/// For ggml a vector and a matrix of one row are the same: converters write either.
+std::vector<std::size_t> without_leading_ones(std::vector<std::size_t> shape) {
+  shape.erase(shape.begin(), std::find_if(shape.begin(), shape.end(), [](std::size_t extent) { return extent != 1; }));
+  return shape;
+}
+
 [[noreturn]] void refuse_gguf(ErrorCode code, const std::string& path, const std::vector<std::string>& messages) {
   MessageList all;
   for (const std::string& message : messages) all.add(message);
@@ -233,7 +239,7 @@ struct GgufModel::Impl {
       const auto at = places.find(tensor.name);
       if (at == places.end()) {
         wrong.add(tensor.name + " is missing");
-      } else if (at->second->shape != tensor.shape) {
+      } else if (without_leading_ones(at->second->shape) != without_leading_ones(tensor.shape)) {
         wrong.add(
             concat(tensor.name, " is ", shape_string(at->second->shape), ", expected ", shape_string(tensor.shape)));
       }

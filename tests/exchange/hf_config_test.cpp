@@ -231,7 +231,6 @@ TEST_CASE("hugging face: what a field that is null or not there stands for is th
   for (const char* all_heads : {"null", "4"}) {
     CHECK(read_hf_config(replaced(olmoe, heads + "2", heads + all_heads), "config.json").model.kv_heads() == 4);
   }
-  CHECK_FALSE(read_hf_config(replaced(olmoe, "\"attention_bias\": true,", ""), "config.json").model.attention_bias);
   const std::string qwen2 = hf_config_json(HfType::kQwen2Moe, all[HfType::kQwen2Moe]);
   CHECK(read_hf_config(replaced(qwen2, "\"qkv_bias\": true,", ""), "config.json").model.attention_bias);
   CHECK_FALSE(read_hf_config(replaced(qwen2, "\"qkv_bias\": true", "\"qkv_bias\": false"), "c").model.attention_bias);
@@ -242,6 +241,42 @@ TEST_CASE("hugging face: what a field that is null or not there stands for is th
 
   const std::string ernie = hf_config_json(HfType::kErnie45Moe, all[HfType::kErnie45Moe]);
   CHECK_NOTHROW(read_hf_config(replaced(ernie, "\"moe_norm_min\": 1e-12", "\"moe_norm_min\": 0"), "config.json"));
+}
+
+TEST_CASE("hugging face: the defaults of olmoe and qwen2_moe are those of transformers' configuration", "[exchange]") {
+  auto all = models();
+  const struct {
+    HfType type;
+    double eps;
+    std::size_t kv_heads;
+  } cases[] = {{HfType::kOlmoe, 1e-5, 32}, {HfType::kQwen2Moe, 1e-6, 16}};
+  for (const auto& c : cases) {
+    ModelConfig config = all[c.type];
+    config.d_model = 64;
+    config.num_heads = 32;
+    config.rope_theta = 77;
+    config.tied_embeddings = true;
+    config.init_std = 0.5;
+    config.moe.gate_order = GateOrder::kSoftmaxTopkRenorm;
+    std::string json = hf_config_json(c.type, config);
+    for (const char* field :
+         {"\"rms_norm_eps\": 0.003,", "\"num_key_value_heads\": 2,", "\"rope_theta\": 77.0,",
+          "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 77.0},", "\"norm_topk_prob\": true,",
+          "\"tie_word_embeddings\": true,", "\"initializer_range\": 0.5,", "\"head_dim\": 2,"}) {
+      json = replaced(json, field, "");
+    }
+    json = c.type == HfType::kOlmoe ? replaced(json, "\"attention_bias\": true,", "")
+                                    : replaced(json, "\"qkv_bias\": true,", "");
+    const ModelConfig read = read_hf_config(json, "config.json").model;
+    CHECK(read.norm_eps == c.eps);
+    CHECK(read.kv_heads() == c.kv_heads);
+    CHECK(read.rope_theta == 10000);
+    CHECK_FALSE(read.tied_embeddings);
+    CHECK(read.init_std == 0.02);
+    CHECK(read.moe.gate_order == GateOrder::kSoftmaxTopk);
+    CHECK(read.attention_bias == (c.type == HfType::kQwen2Moe));
+    CHECK_FALSE(read.has_output_bias());
+  }
 }
 
 TEST_CASE("hugging face: a config.json that is wrong or asks for the impossible is refused by its field",

@@ -13,7 +13,7 @@ template <class T>
 struct AttentionCache {
   View<T, 2> qkv_TM;        ///< what attention reads: projected, normed, rotated
   View<T, 2> projected_TM;  ///< before the QK norm; absent without one
-  View<T, 2> qk_rstd_TN;    ///< [T, N], N the norms of a token: of its queries, then of its keys; absent without
+  View<T, 2> qk_rstd_TN;    ///< [T, N], N the norms of a token: of its queries, then keys; absent without one
   View<T, 2> lse_TH;
   View<T, 2> attended_TD;  ///< input of the output projection
 

@@ -13,25 +13,27 @@ type Config struct {
 
 // ModelConfig is a language model: what it is made of.
 type ModelConfig struct {
-	VocabSize      int       `json:"vocab_size"`      // token ids; 0: those of the data
-	MaxSeqLen      int       `json:"max_seq_len"`     // longest sequence
-	NumLayers      int       `json:"num_layers"`      // blocks
-	DModel         int       `json:"d_model"`         // width of the residual stream, a multiple of num_heads
-	NumHeads       int       `json:"num_heads"`       // attention heads
-	NumKVHeads     int       `json:"num_kv_heads"`    // key and value heads; 0: num_heads
-	DFF            int       `json:"d_ff"`            // hidden width of the dense blocks
-	Norm           string    `json:"norm"`            // normalisation: layer_norm, rms_norm
-	Position       string    `json:"position"`        // position embedding: learned, rope
-	FFN            string    `json:"ffn"`             // feed-forward network of dense blocks and experts: gelu, swiglu
-	GELU           string    `json:"gelu"`            // form of GELU: tanh, erf
-	AttentionBias  bool      `json:"attention_bias"`  // biases on the attention projections
-	QKNorm         bool      `json:"qk_norm"`         // RMS norm of each query and key head
-	TiedEmbeddings bool      `json:"tied_embeddings"` // the head shares the token embedding
-	RoPETheta      float64   `json:"rope_theta"`      // base of the rotary frequencies
-	RoPEPairing    string    `json:"rope_pairing"`    // which elements RoPE rotates together: half_split, interleaved
-	NormEps        float64   `json:"norm_eps"`        // added to the variance
-	InitStd        float64   `json:"init_std"`        // start of matrices and embeddings
-	MoE            MoEConfig `json:"moe"`
+	VocabSize           int       `json:"vocab_size"`            // token ids; 0: those of the data
+	MaxSeqLen           int       `json:"max_seq_len"`           // longest sequence
+	NumLayers           int       `json:"num_layers"`            // blocks
+	DModel              int       `json:"d_model"`               // width of the residual stream, a multiple of num_heads
+	NumHeads            int       `json:"num_heads"`             // attention heads
+	NumKVHeads          int       `json:"num_kv_heads"`          // key and value heads; 0: num_heads
+	DFF                 int       `json:"d_ff"`                  // hidden width of the dense blocks
+	Norm                string    `json:"norm"`                  // normalisation: layer_norm, rms_norm
+	Position            string    `json:"position"`              // position embedding: learned, rope
+	FFN                 string    `json:"ffn"`                   // feed-forward network of dense blocks and experts: gelu, swiglu
+	GELU                string    `json:"gelu"`                  // form of GELU: tanh, erf
+	AttentionBias       bool      `json:"attention_bias"`        // biases on the attention projections
+	AttentionOutputBias bool      `json:"attention_output_bias"` // with attention_bias: on the output projection too
+	QKNorm              bool      `json:"qk_norm"`               // RMS norm of each query and key head
+	QKNormFullWidth     bool      `json:"qk_norm_full_width"`    // with qk_norm: over all heads at once
+	TiedEmbeddings      bool      `json:"tied_embeddings"`       // the head shares the token embedding
+	RoPETheta           float64   `json:"rope_theta"`            // base of the rotary frequencies
+	RoPEPairing         string    `json:"rope_pairing"`          // which elements RoPE rotates together: half_split, interleaved
+	NormEps             float64   `json:"norm_eps"`              // added to the variance
+	InitStd             float64   `json:"init_std"`              // start of matrices and embeddings
+	MoE                 MoEConfig `json:"moe"`
 }
 
 // MoEConfig is what its MoE blocks are made of, and how they are balanced.
@@ -44,6 +46,7 @@ type MoEConfig struct {
 	AllowConstantGate        bool      `json:"allow_constant_gate"`         // permit top_k = 1 with a weight that is always 1
 	RoutedScale              float64   `json:"routed_scale"`                // factor on the weights of sigmoid_topk_renorm
 	NumSharedExperts         int       `json:"num_shared_experts"`          // shared experts, added to every token
+	SharedExpertGate         bool      `json:"shared_expert_gate"`          // shared experts times the sigmoid of a gate of the token
 	RouterInitStd            float64   `json:"router_init_std"`             // start of the router's weight; 0: a zero router
 	RouterBias               bool      `json:"router_bias"`                 // a trained bias on the router logits
 	RouterBiasInit           []float64 `json:"router_bias_init"`            // start of the router bias; empty: zeros
@@ -75,7 +78,7 @@ type TrainConfig struct {
 	AdamEps           float64 `json:"adam_eps"`           // AdamW, added to the root of the second moment
 	WeightDecay       float64 `json:"weight_decay"`       // decoupled; matrices and embeddings only
 	ClipNorm          float64 `json:"clip_norm"`          // largest global gradient norm; 0: no clipping
-	Precision         string  `json:"precision"`          // operands of products with weights, the router's excepted: fp32, bf16
+	Precision         string  `json:"precision"`          // operands of products with weights, those of the router and the shared experts' gate excepted: fp32, bf16
 	Seed              uint64  `json:"seed"`               // start values and training windows
 }
 

@@ -39,6 +39,7 @@ constexpr FlagSpec kFlags[] = {
     {"--max-seq-len", "model.max_seq_len", kValue, "Model", "longest sequence"},
     {"--tied-embeddings", "model.tied_embeddings", kSwitch, "Model", "the head shares the token embedding"},
     {"--qk-norm", "model.qk_norm", kSwitch, "Model", "RMS norm of each query and key head"},
+    {"--qk-norm-full-width", "model.qk_norm_full_width", kSwitch, "Model", "with --qk-norm: over all heads at once"},
 
     {"--moe-layer", "model.moe.layers", kList, "Mixture of Experts",
      "blocks that are MoE, as in 1 or 0,1; none: a dense model"},
@@ -51,6 +52,8 @@ constexpr FlagSpec kFlags[] = {
      "permit K = 1 with a weight that is always 1"},
     {"--num-shared-experts", "model.moe.num_shared_experts", kValue, "Mixture of Experts",
      "experts every token goes to"},
+    {"--shared-expert-gate", "model.moe.shared_expert_gate", kSwitch, "Mixture of Experts",
+     "shared experts times the sigmoid of a gate of the token"},
     {"--alpha", "model.moe.aux_loss_coef", kValue, "Mixture of Experts",
      "coefficient of the balance loss; 0: reported only"},
     {"--aux-loss-scope", "model.moe.aux_loss_scope", kText, "Mixture of Experts",

@@ -25,8 +25,7 @@ void add_gguf_config(GgufMetadata& out, GgufArchitecture architecture, const Mod
   add("embedding_length", config.d_model);
   add("block_count", config.num_layers);
   const bool moe = !config.moe_layers.empty();
-  // `llama` has one width: that of its experts, where it has them.
-  const bool experts_width = moe && architecture == GgufArchitecture::kLlama;
+  const bool experts_width = moe && gguf_has_one_width(architecture);
   add("feed_forward_length", experts_width ? config.moe.d_expert : config.d_ff);
   add("attention.head_count", config.num_heads);
   add("attention.head_count_kv", config.kv_heads());
@@ -42,11 +41,13 @@ void add_gguf_config(GgufMetadata& out, GgufArchitecture architecture, const Mod
   add("expert_count", config.moe.num_experts);
   add("expert_used_count", config.moe.top_k);
   if (!experts_width) add("expert_feed_forward_length", config.moe.d_expert);
+  const std::size_t shared_width = config.moe.num_shared_experts * config.moe.d_expert;
+  if (architecture == GgufArchitecture::kQwen2Moe) add("expert_shared_feed_forward_length", shared_width);
   if (architecture != GgufArchitecture::kErnie45Moe) return;
   add("leading_dense_block_count", config.moe_layers.front());
   add("interleave_moe_layer_step", std::size_t{1});
   add("expert_shared_count", config.moe.num_shared_experts);
-  add("expert_shared_feed_forward_length", config.moe.num_shared_experts * config.moe.d_expert);
+  add("expert_shared_feed_forward_length", shared_width);
 }
 
 void add_gguf_vocabulary(GgufMetadata& out, const BpeTokenizer& tokenizer, std::size_t vocab_size) {
@@ -96,10 +97,24 @@ void check_expert_bias(const ModelConfig& config, const ParameterList<T>& parame
   }
 }
 
+/// Refuses a gate of the shared experts that is 0: llama.cpp divides silu(x . w) by x . w.
+template <class T>
+void check_shared_gate(const ParameterList<T>& parameters) {
+  for (const ParameterRef<T>& p : parameters) {
+    if (!p.name.ends_with(".shared_gate.weight")) continue;
+    if (std::any_of(p.value, p.value + p.size(), [](T v) { return static_cast<float>(v) != 0; })) continue;
+    throw Error(ErrorCode::kUnsupported,
+                concat("GGUF: ", p.name,
+                       " is 0 everywhere (in float32), where llama.cpp computes 0/0; train it, or take "
+                       "format \"hf\", which holds it"));
+  }
+}
+
 template <class T>
 GgufArchitecture checked_architecture(const ModelConfig& config, const ParameterList<T>& parameters) {
   const GgufArchitecture architecture = choose_gguf_architecture(config, has_expert_bias(parameters));
   check_expert_bias(config, parameters);
+  check_shared_gate(parameters);
   return architecture;
 }
 

@@ -84,6 +84,12 @@ class GgufKeys {
   std::set<std::string> known_;
 };
 
+/// For ggml a vector and a matrix of one row are the same: converters write either.
+std::vector<std::size_t> without_leading_ones(std::vector<std::size_t> shape) {
+  shape.erase(shape.begin(), std::find_if(shape.begin(), shape.end(), [](std::size_t extent) { return extent != 1; }));
+  return shape;
+}
+
 [[noreturn]] void refuse_gguf(ErrorCode code, const std::string& path, const std::vector<std::string>& messages) {
   MessageList all;
   for (const std::string& message : messages) all.add(message);
@@ -148,16 +154,20 @@ ModelConfig read_gguf_config(const GgufFile& file, GgufArchitecture architecture
       in.unsupported.push_back("rope.scaling.type: " + type->description() + ", this library has none");
     }
     in.only("expert_gating_func", 1);  // softmax
-    c.qk_norm = architecture == GgufArchitecture::kQwen3Moe;
-    c.attention_bias = architecture == GgufArchitecture::kLlama && has("blk.0.attn_q.bias");
+    c.qk_norm_full_width = architecture == GgufArchitecture::kOlmoe;
+    c.qk_norm = c.qk_norm_full_width || architecture == GgufArchitecture::kQwen3Moe;
+    c.attention_output_bias = architecture != GgufArchitecture::kQwen2Moe;
+    c.attention_bias =
+        !c.attention_output_bias || (architecture == GgufArchitecture::kLlama && has("blk.0.attn_q.bias"));
     experts = in.size("expert_count", 0);
     const std::size_t used = in.size("expert_used_count", experts ? std::nullopt : std::optional<std::size_t>(0));
     if (experts > 0) c.moe.top_k = used;
   }
   if (experts > 0) {
     c.moe.num_experts = experts;
-    c.moe.d_expert = architecture == GgufArchitecture::kLlama ? c.d_ff : in.size("expert_feed_forward_length");
-    c.moe.gate_order = GateOrder::kSoftmaxTopkRenorm;
+    c.moe.d_expert = gguf_has_one_width(architecture) ? c.d_ff : in.size("expert_feed_forward_length");
+    const bool olmoe = architecture == GgufArchitecture::kOlmoe, qwen2 = architecture == GgufArchitecture::kQwen2Moe;
+    c.moe.gate_order = olmoe || qwen2 ? GateOrder::kSoftmaxTopk : GateOrder::kSoftmaxTopkRenorm;
     c.moe.allow_constant_gate = c.moe.top_k == 1;
     std::size_t first = 0;
     if (architecture == GgufArchitecture::kErnie45Moe) {
@@ -166,6 +176,15 @@ ModelConfig read_gguf_config(const GgufFile& file, GgufArchitecture architecture
       c.moe.num_shared_experts = in.size("expert_shared_count", 0);
       in.only("interleave_moe_layer_step", 1);
       in.only("expert_shared_feed_forward_length", static_cast<double>(c.moe.num_shared_experts * c.moe.d_expert));
+    } else if (qwen2) {
+      const std::size_t width = in.size("expert_shared_feed_forward_length", c.d_ff);
+      c.moe.shared_expert_gate = true;
+      c.moe.num_shared_experts = c.moe.d_expert > 0 ? width / c.moe.d_expert : 0;
+      if (c.moe.num_shared_experts == 0 || width % c.moe.d_expert != 0) {
+        in.unsupported.push_back(
+            concat("qwen2moe.expert_shared_feed_forward_length: ", width,
+                   ", this library has multiples of expert_feed_forward_length = ", c.moe.d_expert));
+      }
     } else {
       in.only("expert_shared_count", 0);
     }
@@ -220,7 +239,7 @@ struct GgufModel::Impl {
       const auto at = places.find(tensor.name);
       if (at == places.end()) {
         wrong.add(tensor.name + " is missing");
-      } else if (at->second->shape != tensor.shape) {
+      } else if (without_leading_ones(at->second->shape) != without_leading_ones(tensor.shape)) {
         wrong.add(
             concat(tensor.name, " is ", shape_string(at->second->shape), ", expected ", shape_string(tensor.shape)));
       }

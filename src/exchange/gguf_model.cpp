@@ -14,7 +14,8 @@ constexpr std::size_t kMostGgufExperts = 512, kMostGgufLayers = 512;  // llama.c
 FormatNeeds gguf_needs(GgufArchitecture architecture, const ModelConfig& config, bool has_expert_bias) {
   FormatNeeds needs;
   const bool gpt2 = architecture == GgufArchitecture::kGpt2, qwen3 = architecture == GgufArchitecture::kQwen3Moe;
-  const bool ernie = architecture == GgufArchitecture::kErnie45Moe;
+  const bool ernie = architecture == GgufArchitecture::kErnie45Moe, olmoe = architecture == GgufArchitecture::kOlmoe;
+  const bool qwen2 = architecture == GgufArchitecture::kQwen2Moe;
   const bool any_moe = !config.moe_layers.empty(), all_moe = config.moe_layers.size() == config.num_layers;
   needs.unless(config.num_layers <= kMostGgufLayers, "model.num_layers <= 512");
   if (gpt2) {
@@ -23,6 +24,7 @@ FormatNeeds gguf_needs(GgufArchitecture architecture, const ModelConfig& config,
     needs.unless(config.ffn == FfnKind::kGelu, "model.ffn = gelu");
     needs.unless(config.gelu == Gelu::kTanh, "model.gelu = tanh");
     needs.unless(config.attention_bias, "model.attention_bias = true");
+    needs.unless(config.attention_output_bias, "model.attention_output_bias = true");
     needs.unless(!config.qk_norm, "model.qk_norm = false");
     needs.unless(!any_moe, "model.moe.layers = []", 10);  // the last thing to give up
     return needs;
@@ -30,28 +32,50 @@ FormatNeeds gguf_needs(GgufArchitecture architecture, const ModelConfig& config,
   needs.unless(config.norm == NormKind::kRmsNorm, "model.norm = rms_norm");
   needs.unless(config.position == PositionKind::kRope, "model.position = rope");
   needs.unless(config.ffn == FfnKind::kSwiglu, "model.ffn = swiglu");
-  needs.unless(config.qk_norm == qwen3, qwen3 ? "model.qk_norm = true" : "model.qk_norm = false");
-  if (qwen3) {
+  const bool normed = qwen3 || olmoe;
+  needs.unless(config.qk_norm == normed, normed ? "model.qk_norm = true" : "model.qk_norm = false");
+  needs.unless(config.qk_norm_full_width == olmoe,
+               olmoe ? "model.qk_norm_full_width = true" : "model.qk_norm_full_width = false");
+  if (qwen3 || olmoe || qwen2) {
     needs.unless(config.rope_pairing == RopePairing::kHalfSplit, "model.rope_pairing = half_split");
-    needs.unless(!config.attention_bias, "model.attention_bias = false");
+    if (qwen2) {
+      needs.unless(config.attention_bias, "model.attention_bias = true");
+      needs.unless(!config.attention_output_bias, "model.attention_output_bias = false");
+    } else {
+      needs.unless(!config.attention_bias, "model.attention_bias = false");
+    }
+    if (olmoe) needs.unless(config.kv_heads() == config.num_heads, "model.num_kv_heads = 0");
+    // Their head is a tensor of its own.
+    if (!qwen3) needs.unless(!config.tied_embeddings, "model.tied_embeddings = false");
     needs.unless(all_moe, "an MoE layer in every block (model.moe.layers)");
   } else if (ernie) {
     const bool to_the_last = any_moe && config.moe_layers.front() + config.moe_layers.size() == config.num_layers;
     needs.unless(!config.attention_bias, "model.attention_bias = false");
     needs.unless(to_the_last, "MoE layers from some block to the last one (model.moe.layers)");
   } else {
+    needs.unless(config.has_output_bias() == config.attention_bias, "model.attention_output_bias = true");
     needs.unless(all_moe || !any_moe, "an MoE layer in every block or in none (model.moe.layers)");
   }
   if (!any_moe) return needs;
   const MoEConfig& moe = config.moe;
   const GateOrder order = moe.resolved_gate_order();
-  needs.unless(order == GateOrder::kSoftmaxTopkRenorm || order == GateOrder::kTopkSoftmax,
-               "model.moe.gate_order = softmax_topk_renorm");
+  if (olmoe || qwen2) {
+    needs.unless(order == GateOrder::kSoftmaxTopk, "model.moe.gate_order = softmax_topk");
+  } else {
+    needs.unless(order == GateOrder::kSoftmaxTopkRenorm || order == GateOrder::kTopkSoftmax,
+                 "model.moe.gate_order = softmax_topk_renorm");
+  }
   needs.unless(moe.num_experts <= kMostGgufExperts, "model.moe.num_experts <= 512");
   needs.unless(!moe.router_bias, "model.moe.router_bias = false");
   needs.unless(moe.eval_capacity_factor == 0, "model.moe.eval_capacity_factor = 0");
+  needs.unless(moe.shared_expert_gate == qwen2,
+               qwen2 ? "model.moe.shared_expert_gate = true" : "model.moe.shared_expert_gate = false");
   if (ernie) return needs;
-  needs.unless(moe.num_shared_experts == 0, "model.moe.num_shared_experts = 0");
+  if (qwen2) {
+    needs.unless(moe.num_shared_experts > 0, "model.moe.num_shared_experts of at least 1");
+  } else {
+    needs.unless(moe.num_shared_experts == 0, "model.moe.num_shared_experts = 0");
+  }
   needs.unless(!has_expert_bias, "every expert_bias = 0 (model.moe.bias_balancing moves it)");
   return needs;
 }
@@ -98,8 +122,7 @@ class GgufTensorList {
   }
   void attention() {
     const std::size_t d = config_.d_model, kv = config_.kv_heads() * config_.head_dim();
-    const bool interleave =
-        architecture_ != GgufArchitecture::kQwen3Moe && config_.rope_pairing == RopePairing::kHalfSplit;
+    const bool interleave = gguf_rotates_pairs(architecture_) && config_.rope_pairing == RopePairing::kHalfSplit;
     const struct {
       const char* name;
       std::size_t begin, rows, heads;
@@ -111,10 +134,10 @@ class GgufTensorList {
       add(concat(part.name, ".bias"), {part.rows}, "attn.qkv.bias", part.begin).interleaved_heads = heads;
     }
     add("attn_output.weight", {d, d}, "attn.proj.weight");
-    if (config_.attention_bias) add("attn_output.bias", {d}, "attn.proj.bias");
+    if (config_.has_output_bias()) add("attn_output.bias", {d}, "attn.proj.bias");
     if (!config_.qk_norm) return;
-    add("attn_q_norm.weight", {config_.head_dim()}, "attn.q_norm.weight");
-    add("attn_k_norm.weight", {config_.head_dim()}, "attn.k_norm.weight");
+    add("attn_q_norm.weight", {config_.q_norm_width()}, "attn.q_norm.weight");
+    add("attn_k_norm.weight", {config_.k_norm_width()}, "attn.k_norm.weight");
   }
   void gelu_mlp() {
     const std::size_t d = config_.d_model, f = config_.d_ff;
@@ -135,8 +158,8 @@ class GgufTensorList {
     add("ffn_gate_exps.weight", {e, f, d}, "moe.experts.w_gate_proj");
     add("ffn_up_exps.weight", {e, f, d}, "moe.experts.w_up_proj");
     add("ffn_down_exps.weight", {e, d, f}, "moe.experts.w_down_proj");
-    if (architecture_ != GgufArchitecture::kErnie45Moe) return;
-    add("exp_probs_b.bias", {e}, "moe.expert_bias");
+    if (architecture_ == GgufArchitecture::kErnie45Moe) add("exp_probs_b.bias", {e}, "moe.expert_bias");
+    if (config_.moe.shared_expert_gate) add("ffn_gate_inp_shexp.weight", {d}, "moe.shared_gate.weight");
     const std::size_t shared = config_.moe.num_shared_experts * f;
     if (shared == 0) return;
     add("ffn_gate_shexp.weight", {shared, d}, "moe.shared.w_gate_proj");
@@ -153,7 +176,7 @@ class GgufTensorList {
 }  // namespace
 
 const char* gguf_architecture_name(GgufArchitecture architecture) {
-  static const char* const kNames[] = {"gpt2", "llama", "qwen3moe", "ernie4_5-moe"};
+  static const char* const kNames[] = {"gpt2", "llama", "qwen3moe", "ernie4_5-moe", "olmoe", "qwen2moe"};
   return kNames[static_cast<std::size_t>(architecture)];
 }
 

@@ -10,11 +10,20 @@
 
 namespace minimoe {
 
-enum class GgufArchitecture { kGpt2, kLlama, kQwen3Moe, kErnie45Moe };
-inline constexpr GgufArchitecture kGgufArchitectures[] = {GgufArchitecture::kGpt2, GgufArchitecture::kLlama,
-                                                          GgufArchitecture::kQwen3Moe, GgufArchitecture::kErnie45Moe};
+enum class GgufArchitecture { kGpt2, kLlama, kQwen3Moe, kErnie45Moe, kOlmoe, kQwen2Moe };
+inline constexpr GgufArchitecture kGgufArchitectures[] = {GgufArchitecture::kGpt2,     GgufArchitecture::kLlama,
+                                                          GgufArchitecture::kQwen3Moe, GgufArchitecture::kErnie45Moe,
+                                                          GgufArchitecture::kOlmoe,    GgufArchitecture::kQwen2Moe};
 /// "gpt2", the general.architecture
 const char* gguf_architecture_name(GgufArchitecture architecture);
+/// Whether feed_forward_length is the width of the experts, where there are any.
+inline bool gguf_has_one_width(GgufArchitecture architecture) {
+  return architecture == GgufArchitecture::kLlama || architecture == GgufArchitecture::kOlmoe;
+}
+/// Whether llama.cpp rotates adjacent pairs, not both halves.
+inline bool gguf_rotates_pairs(GgufArchitecture architecture) {
+  return architecture == GgufArchitecture::kLlama || architecture == GgufArchitecture::kErnie45Moe;
+}
 
 /// The architecture that holds a model of `config` without loss; none when there is none.
 std::optional<GgufArchitecture> find_gguf_architecture(const ModelConfig& config, bool has_expert_bias);

@@ -13,6 +13,7 @@ namespace {
 FormatNeeds needs_of(HfType type, const ModelConfig& config, bool has_expert_bias) {
   FormatNeeds needs;
   const bool gpt2 = type == HfType::kGpt2, any_moe = !config.moe_layers.empty();
+  const bool olmoe = type == HfType::kOlmoe, qwen2 = type == HfType::kQwen2Moe, qwen3 = type == HfType::kQwen3Moe;
   const MoEConfig& moe = config.moe;
   needs.unless(config.norm == (gpt2 ? NormKind::kLayerNorm : NormKind::kRmsNorm),
                gpt2 ? "model.norm = layer_norm" : "model.norm = rms_norm");
@@ -22,22 +23,29 @@ FormatNeeds needs_of(HfType type, const ModelConfig& config, bool has_expert_bia
                gpt2 ? "model.ffn = gelu" : "model.ffn = swiglu");
   if (gpt2) {
     needs.unless(config.attention_bias, "model.attention_bias = true");
+    needs.unless(config.attention_output_bias, "model.attention_output_bias = true");
     needs.unless(config.kv_heads() == config.num_heads, "model.num_kv_heads = 0");
   } else if (type == HfType::kErnie45Moe) {
     needs.unless(config.rope_pairing == RopePairing::kInterleaved, "model.rope_pairing = interleaved");
   } else {
     needs.unless(config.rope_pairing == RopePairing::kHalfSplit, "model.rope_pairing = half_split");
   }
-  const bool normed = type == HfType::kQwen3Moe;
+  const bool normed = qwen3 || olmoe;
   needs.unless(config.qk_norm == normed, normed ? "model.qk_norm = true" : "model.qk_norm = false");
+  needs.unless(config.qk_norm_full_width == olmoe,
+               olmoe ? "model.qk_norm_full_width = true" : "model.qk_norm_full_width = false");
   if (type == HfType::kMixtral || type == HfType::kErnie45Moe) {
     needs.unless(!config.attention_bias, "model.attention_bias = false");
+  } else if (qwen2) {
+    needs.unless(!config.has_output_bias(), "model.attention_output_bias = false");
+  } else if (!gpt2) {
+    needs.unless(config.has_output_bias() == config.attention_bias, "model.attention_output_bias = true");
   }
   if (gpt2 || type == HfType::kLlama) {
     needs.unless(!any_moe, "model.moe.layers = []", 10);  // the last thing to give up
     return needs;
   }
-  if (type == HfType::kMixtral) {
+  if (type == HfType::kMixtral || olmoe) {
     needs.unless(config.moe_layers.size() == config.num_layers, "an MoE layer in every block (model.moe.layers)");
   }
   if (type == HfType::kErnie45Moe) {
@@ -46,13 +54,20 @@ FormatNeeds needs_of(HfType type, const ModelConfig& config, bool has_expert_bia
   if (!any_moe) return needs;
   const GateOrder order = moe.resolved_gate_order();
   const bool renormalised = order == GateOrder::kSoftmaxTopkRenorm || order == GateOrder::kTopkSoftmax;
-  needs.unless(renormalised || (order == GateOrder::kSoftmaxTopk && type == HfType::kQwen3Moe),
-               type == HfType::kQwen3Moe ? "model.moe.gate_order = softmax_topk_renorm or softmax_topk"
-                                         : "model.moe.gate_order = softmax_topk_renorm");
+  const bool either = qwen2 || qwen3 || olmoe;
+  needs.unless(renormalised || (order == GateOrder::kSoftmaxTopk && either),
+               either ? "model.moe.gate_order = softmax_topk_renorm or softmax_topk"
+                      : "model.moe.gate_order = softmax_topk_renorm");
   needs.unless(!moe.router_bias, "model.moe.router_bias = false");
   needs.unless(moe.eval_capacity_factor == 0, "model.moe.eval_capacity_factor = 0");
-  if (type != HfType::kErnie45Moe) {
+  if (qwen2) {
+    needs.unless(moe.num_shared_experts > 0, "model.moe.num_shared_experts of at least 1");
+  } else if (type != HfType::kErnie45Moe) {
     needs.unless(moe.num_shared_experts == 0, "model.moe.num_shared_experts = 0");
+  }
+  needs.unless(moe.shared_expert_gate == qwen2,
+               qwen2 ? "model.moe.shared_expert_gate = true" : "model.moe.shared_expert_gate = false");
+  if (type != HfType::kErnie45Moe) {
     needs.unless(!has_expert_bias, "every expert_bias = 0 (model.moe.bias_balancing moves it)");
   }
   return needs;

@@ -10,9 +10,9 @@
 
 namespace minimoe {
 
-enum class HfType { kGpt2, kLlama, kMixtral, kQwen3Moe, kErnie45Moe };
-inline constexpr HfType kHfTypes[] = {HfType::kGpt2, HfType::kLlama, HfType::kMixtral, HfType::kQwen3Moe,
-                                      HfType::kErnie45Moe};
+enum class HfType { kGpt2, kLlama, kMixtral, kQwen3Moe, kErnie45Moe, kOlmoe, kQwen2Moe };
+inline constexpr HfType kHfTypes[] = {HfType::kGpt2,       HfType::kLlama, HfType::kMixtral, HfType::kQwen3Moe,
+                                      HfType::kErnie45Moe, HfType::kOlmoe, HfType::kQwen2Moe};
 /// "gpt2", the model_type of config.json
 const char* hf_type_name(HfType type);
 

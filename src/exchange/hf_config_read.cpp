@@ -184,24 +184,39 @@ void read_experts(HfFields& in, ModelConfig& c, const std::vector<const char*>& 
   in.size({width}, c.moe.d_expert, 1, kMostHidden);
 }
 
+/// Of the types whose chosen probabilities are divided by their sum when norm_topk_prob says so.
+void read_renormalisation(HfFields& in, ModelConfig& c) {
+  bool renormalised = false;
+  in.flag("norm_topk_prob", renormalised);
+  if (!renormalised) c.moe.gate_order = GateOrder::kSoftmaxTopk;
+}
+
+void make_every_block_moe(ModelConfig& c) {
+  for (std::size_t b = 0; b < c.num_layers; ++b) c.moe_layers.push_back(b);
+}
+
 void read_mixtral(HfFields& in, ModelConfig& c) {
   read_decoder(in, c, 1e6, 1e-5, in.is_null("num_key_value_heads") ? 0 : 8, false);
   refuse_window(in, c, c.max_seq_len);
   read_experts(in, c, {"num_local_experts", "num_experts"}, "num_experts_per_tok", "intermediate_size");
-  for (std::size_t b = 0; b < c.num_layers; ++b) c.moe_layers.push_back(b);
+  make_every_block_moe(c);
 }
 
-void read_qwen3_moe(HfFields& in, ModelConfig& c) {
-  read_decoder(in, c, 10000, 1e-6, 4, false);
-  c.qk_norm = true;
+void read_olmoe(HfFields& in, ModelConfig& c) {
+  read_decoder(in, c, 10000, 1e-5, 0, false);
+  c.qk_norm = c.qk_norm_full_width = true;
   in.flag("attention_bias", c.attention_bias);
+  if (const JsonValue* clip = in.find("clip_qkv")) in.refuse_unless(false, "clip_qkv", clip->description(), "null");
+  read_experts(in, c, {"num_experts", "num_local_experts"}, "num_experts_per_tok", "intermediate_size");
+  read_renormalisation(in, c);
+  make_every_block_moe(c);
+}
+
+/// Qwen's sliding window and its choice of MoE blocks.
+void read_qwen_blocks(HfFields& in, ModelConfig& c) {
   bool windowed = false;
   in.flag("use_sliding_window", windowed);
   if (windowed) refuse_window(in, c, 4096);
-  read_experts(in, c, {"num_experts", "num_local_experts"}, "num_experts_per_tok", "moe_intermediate_size");
-  bool renormalised = false;
-  in.flag("norm_topk_prob", renormalised);
-  if (!renormalised) c.moe.gate_order = GateOrder::kSoftmaxTopk;
   std::size_t distance = 1;
   in.size({"decoder_sparse_step"}, distance, 1, kMostHidden, false);
   std::vector<bool> dense(c.num_layers);
@@ -215,6 +230,41 @@ void read_qwen3_moe(HfFields& in, ModelConfig& c) {
   for (std::size_t b = 0; b < c.num_layers; ++b) {
     if (!dense[b] && (b + 1) % distance == 0) c.moe_layers.push_back(b);
   }
+}
+
+void read_qwen3_moe(HfFields& in, ModelConfig& c) {
+  read_decoder(in, c, 10000, 1e-6, 4, false);
+  c.qk_norm = true;
+  in.flag("attention_bias", c.attention_bias);
+  read_experts(in, c, {"num_experts", "num_local_experts"}, "num_experts_per_tok", "moe_intermediate_size");
+  read_renormalisation(in, c);
+  read_qwen_blocks(in, c);
+}
+
+void read_qwen2_moe(HfFields& in, ModelConfig& c) {
+  read_decoder(in, c, 10000, 1e-6, 16, false);
+  c.attention_bias = true;
+  in.flag("qkv_bias", c.attention_bias);
+  c.attention_output_bias = !c.attention_bias;
+  if (const JsonValue* list = in.find("layer_types")) {  // a window that is no wider than the text is refused below
+    if (list->kind != Kind::kArray) return in.report("layer_types", *list, "a list");
+    bool windowed = false;
+    in.flag("use_sliding_window", windowed);
+    for (const JsonValue& block : list->items) {
+      in.refuse_unless(block.text == "full_attention" || (windowed && block.text == "sliding_attention"), "layer_types",
+                       block.description(), "\"full_attention\"");
+    }
+  }
+  read_experts(in, c, {"num_experts"}, "num_experts_per_tok", "moe_intermediate_size");
+  read_renormalisation(in, c);
+  std::size_t width = c.moe.d_expert;
+  in.size({"shared_expert_intermediate_size"}, width, 1, kMostHidden * kMostExperts);
+  c.moe.num_shared_experts = width / c.moe.d_expert;
+  c.moe.shared_expert_gate = true;
+  in.refuse_unless(width % c.moe.d_expert == 0 && c.moe.num_shared_experts <= kMostExperts,
+                   "shared_expert_intermediate_size", concat(width),
+                   concat("1 to ", kMostExperts, " times moe_intermediate_size = ", c.moe.d_expert));
+  read_qwen_blocks(in, c);
 }
 
 void read_ernie4_5_moe(HfFields& in, ModelConfig& c) {
@@ -242,8 +292,6 @@ void read_ernie4_5_moe(HfFields& in, ModelConfig& c) {
 /// Architectures that are asked for often, and why they are refused.
 const char* reason_of_refusal(const std::string& type) {
   if (type == "deepseek_v3" || type == "deepseek_v2") return "its attention keeps a compressed (latent) key and value";
-  if (type == "olmoe") return "it normalises queries and keys over their full width, this library each head";
-  if (type == "qwen2_moe") return "it weighs its shared expert by a gate of its own";
   return "";
 }
 
@@ -257,7 +305,7 @@ template <class Message>
 }  // namespace
 
 const char* hf_type_name(HfType type) {
-  static const char* const kNames[] = {"gpt2", "llama", "mixtral", "qwen3_moe", "ernie4_5_moe"};
+  static const char* const kNames[] = {"gpt2", "llama", "mixtral", "qwen3_moe", "ernie4_5_moe", "olmoe", "qwen2_moe"};
   return kNames[static_cast<std::size_t>(type)];
 }
 
@@ -302,6 +350,12 @@ HfConfig read_hf_config(const std::string& json, const std::string& source) {
       break;
     case HfType::kErnie45Moe:
       read_ernie4_5_moe(in, c);
+      break;
+    case HfType::kOlmoe:
+      read_olmoe(in, c);
+      break;
+    case HfType::kQwen2Moe:
+      read_qwen2_moe(in, c);
       break;
   }
   c.moe.allow_constant_gate = c.moe.top_k == 1;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "core/json_writer.hpp"
 #include "exchange/hf_config.hpp"
 
@@ -43,9 +45,9 @@ void add_gpt2(HfConfigWriter& out, const ModelConfig& config) {
 }
 
 void add_decoder(HfConfigWriter& out, HfType type, const ModelConfig& config) {
-  const bool mixtral = type == HfType::kMixtral;
+  const bool one_width = type == HfType::kMixtral || type == HfType::kOlmoe;  // that of its experts
   out.add("hidden_size", config.d_model).add("num_hidden_layers", config.num_layers);
-  out.add("intermediate_size", mixtral ? config.moe.d_expert : config.d_ff).add("hidden_act", "silu");
+  out.add("intermediate_size", one_width ? config.moe.d_expert : config.d_ff).add("hidden_act", "silu");
   out.add("num_attention_heads", config.num_heads).add("num_key_value_heads", config.kv_heads());
   out.add("head_dim", config.head_dim()).add("max_position_embeddings", config.max_seq_len);
   out.add("rms_norm_eps", config.norm_eps).add("attention_dropout", 0.0);
@@ -59,14 +61,41 @@ void add_router(HfConfigWriter& out) {
   out.add("output_router_logits", false).add("router_aux_loss_coef", 0.001);
 }
 
-void add_qwen3_moe(HfConfigWriter& out, const ModelConfig& config) {
+void add_routed_experts(HfConfigWriter& out, const MoEConfig& moe) {
+  out.add("num_experts", moe.num_experts).add("num_experts_per_tok", moe.top_k);
+  out.add("norm_topk_prob", moe.resolved_gate_order() != GateOrder::kSoftmaxTopk);
+  add_router(out);
+}
+
+void add_olmoe(HfConfigWriter& out, const ModelConfig& config) {
+  out.add("attention_bias", config.attention_bias).raw("clip_qkv", "null");
+  add_routed_experts(out, config.moe);
+}
+
+void add_qwen_blocks(HfConfigWriter& out, const ModelConfig& config) {
   std::vector<std::size_t> dense;
   for (std::size_t b = 0; b < config.num_layers; ++b) {
     if (!config.is_moe_layer(b)) dense.push_back(b);
   }
-  const MoEConfig& moe = config.moe;
-  out.add("attention_bias", config.attention_bias).add("use_sliding_window", false).raw("sliding_window", "null");
+  out.add("use_sliding_window", false).raw("sliding_window", "null");
   out.add("decoder_sparse_step", 1).add("mlp_only_layers", dense);
+}
+
+void add_qwen2_moe(HfConfigWriter& out, const ModelConfig& config) {
+  const MoEConfig& moe = config.moe;
+  out.add("qkv_bias", config.attention_bias).add("max_window_layers", config.num_layers);
+  add_qwen_blocks(out, config);
+  out.add("moe_intermediate_size", moe.d_expert);
+  // Without an MoE block nothing has this width, but it must be one.
+  const std::size_t num_shared = std::max<std::size_t>(moe.num_shared_experts, 1);
+  out.add("shared_expert_intermediate_size", num_shared * moe.d_expert);
+  add_routed_experts(out, moe);
+}
+
+void add_qwen3_moe(HfConfigWriter& out, const ModelConfig& config) {
+  const MoEConfig& moe = config.moe;
+  out.add("attention_bias", config.attention_bias);
+  add_qwen_blocks(out, config);
   out.add("num_experts", moe.num_experts).add("num_local_experts", moe.num_experts);
   out.add("num_experts_per_tok", moe.top_k).add("moe_intermediate_size", moe.d_expert);
   out.add("norm_topk_prob", moe.resolved_gate_order() != GateOrder::kSoftmaxTopk);
@@ -113,6 +142,16 @@ std::string hf_config_json(HfType type, const ModelConfig& config) {
       add_common(out, "Ernie4_5_MoeForCausalLM", type, config);
       add_decoder(out, type, config);
       add_ernie4_5_moe(out, config);
+      break;
+    case HfType::kOlmoe:
+      add_common(out, "OlmoeForCausalLM", type, config);
+      add_decoder(out, type, config);
+      add_olmoe(out, config);
+      break;
+    case HfType::kQwen2Moe:
+      add_common(out, "Qwen2MoeForCausalLM", type, config);
+      add_decoder(out, type, config);
+      add_qwen2_moe(out, config);
       break;
   }
   return out.text();

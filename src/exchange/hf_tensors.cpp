@@ -84,10 +84,10 @@ class HfTensorList {
       if (config_.attention_bias) block(concat(part.name, ".bias"), {part.rows}, "attn.qkv.bias", part.begin);
     }
     block("self_attn.o_proj.weight", {d, d}, "attn.proj.weight");
-    if (config_.attention_bias) block("self_attn.o_proj.bias", {d}, "attn.proj.bias");
+    if (config_.has_output_bias()) block("self_attn.o_proj.bias", {d}, "attn.proj.bias");
     if (!config_.qk_norm) return;
-    block("self_attn.q_norm.weight", {config_.head_dim()}, "attn.q_norm.weight");
-    block("self_attn.k_norm.weight", {config_.head_dim()}, "attn.k_norm.weight");
+    block("self_attn.q_norm.weight", {config_.q_norm_width()}, "attn.q_norm.weight");
+    block("self_attn.k_norm.weight", {config_.k_norm_width()}, "attn.k_norm.weight");
   }
   void swiglu(const std::string& prefix, const char* gate, const char* up, const char* down, std::size_t width,
               const std::string& ours, std::size_t offset) {
@@ -109,6 +109,11 @@ class HfTensorList {
       } else {
         swiglu(expert, "gate_proj", "up_proj", "down_proj", moe.d_expert, "moe.experts.", e * size);
       }
+    }
+    if (type_ == HfType::kQwen2Moe) {
+      swiglu("mlp.shared_expert.", "gate_proj", "up_proj", "down_proj", moe.num_shared_experts * moe.d_expert,
+             "moe.shared.", 0);
+      block("mlp.shared_expert_gate.weight", {1, config_.d_model}, "moe.shared_gate.weight");
     }
     if (type_ != HfType::kErnie45Moe) return;
     block("mlp.moe_statics.e_score_correction_bias", {1, moe.num_experts}, "moe.expert_bias");
@@ -137,11 +142,14 @@ std::size_t num_hf_tensors(HfType type, const ModelConfig& config) {
   one.moe_layers.clear();
   const std::size_t dense = hf_tensors(type, one).size();
   const std::size_t outer = config.tied_embeddings ? 2 : 3;
-  // An MoE block has its router and experts, and perhaps a bias and shared experts, in place of three matrices.
-  const std::size_t ernie = type == HfType::kErnie45Moe ? 1 + (config.moe.num_shared_experts ? 3 : 0) : 0;
+  // An MoE block has its router and experts, and perhaps a bias, shared experts and their gate, in place of three
+  // matrices.
+  const bool ernie = type == HfType::kErnie45Moe, qwen2 = type == HfType::kQwen2Moe;
+  const bool shared = qwen2 || (ernie && config.moe.num_shared_experts > 0);
+  const std::size_t more = (shared ? 3 : 0) + (ernie || qwen2 ? 1 : 0);
   const std::size_t wpe = type == HfType::kGpt2 ? 2 : 0;
   return outer + wpe + config.num_layers * (dense - outer - wpe) +
-         config.moe_layers.size() * (1 + 3 * config.moe.num_experts + ernie - 3);
+         config.moe_layers.size() * (1 + 3 * config.moe.num_experts + more - 3);
 }
 
 std::vector<HfTensor> hf_tensors(HfType type, const ModelConfig& config) {

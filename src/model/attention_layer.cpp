@@ -23,7 +23,8 @@ void AttentionCache<T>::plan(Arena& arena, const ModelConfig& config, std::size_
   qkv_TM = arena.take<T, 2>({max_tokens, width});
   if (config.qk_norm) {
     projected_TM = arena.take<T, 2>({max_tokens, width});
-    qk_rstd_TN = arena.take<T, 2>({max_tokens, config.num_heads + config.kv_heads()});
+    const std::size_t num_norms = config.qk_norm_full_width ? 2 : config.num_heads + config.kv_heads();
+    qk_rstd_TN = arena.take<T, 2>({max_tokens, num_norms});
   }
   lse_TH = arena.take<T, 2>({max_tokens, config.num_heads});
   attended_TD = arena.take<T, 2>({max_tokens, config.d_model});
@@ -45,6 +46,8 @@ Attention<T>::Attention(const ModelConfig& config, MemoryResource* resource)
     : num_heads_(config.num_heads),
       num_kv_heads_(config.kv_heads()),
       head_dim_(config.head_dim()),
+      num_q_norms_(config.qk_norm_full_width ? 1 : num_heads_),
+      num_k_norms_(config.qk_norm_full_width ? 1 : num_kv_heads_),
       norm_eps_(config.norm_eps),
       init_std_(config.init_std),
       residual_init_std_(config.feed_forward_config().init_std_down),
@@ -52,13 +55,11 @@ Attention<T>::Attention(const ModelConfig& config, MemoryResource* resource)
   const std::size_t width = (num_heads_ + 2 * num_kv_heads_) * head_dim_;
   qkv_weight_ = make_parameter<T, 2>({width, config.d_model}, resource);
   proj_weight_ = make_parameter<T, 2>({config.d_model, config.d_model}, resource);
-  if (config.attention_bias) {
-    qkv_bias_ = make_parameter<T, 1>({width}, resource);
-    proj_bias_ = make_parameter<T, 1>({config.d_model}, resource);
-  }
+  if (config.attention_bias) qkv_bias_ = make_parameter<T, 1>({width}, resource);
+  if (config.has_output_bias()) proj_bias_ = make_parameter<T, 1>({config.d_model}, resource);
   if (config.qk_norm) {
-    q_norm_ = make_parameter<T, 1>({head_dim_}, resource);
-    k_norm_ = make_parameter<T, 1>({head_dim_}, resource);
+    q_norm_ = make_parameter<T, 1>({config.q_norm_width()}, resource);
+    k_norm_ = make_parameter<T, 1>({config.k_norm_width()}, resource);
   }
 }
 
@@ -83,6 +84,13 @@ AttentionShape Attention<T>::shape(std::size_t num_tokens, std::size_t seq_len) 
 }
 
 template <class T>
+std::array<View<T, 2>, 2> Attention<T>::qk_rstd(const AttentionCache<T>& cache, std::size_t num_tokens) const {
+  T* all = cache.qk_rstd_TN.data();
+  return {View<T, 2>(all, {num_tokens, num_q_norms_}),
+          View<T, 2>(all + num_tokens * num_q_norms_, {num_tokens, num_k_norms_})};
+}
+
+template <class T>
 void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
                            AttentionCache<T>& cache, AttentionScratch<T>& scratch, const Past<T>* past) const {
   const std::size_t num_tokens = x.shape(0), width = x.shape(1);
@@ -93,13 +101,10 @@ void Attention<T>::forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq
     const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
     linear_forward<T>(exec, projected_TM, x, qkv_weight_.value, qkv_bias_.value);
     scope.next(Operation::kRope);
-    // One column of qk_rstd a head: queries first, then keys. The values pass unchanged.
-    std::copy_n(projected_TM.data(), projected_TM.size(), qkv_TM.data());
-    const View<T, 2> rstd_TN = cache.qk_rstd_TN.rows(0, num_tokens);
-    const View<T, 2> q_rstd_TH(rstd_TN.data(), {num_tokens, num_heads_});
-    const View<T, 2> k_rstd_TG(rstd_TN.data() + num_tokens * num_heads_, {num_tokens, num_kv_heads_});
-    head_rms_norm_forward<T>(exec, qkv_TM, q_rstd_TH, projected_TM, q_norm_.value, 0, num_heads_, norm_eps_);
-    head_rms_norm_forward<T>(exec, qkv_TM, k_rstd_TG, projected_TM, k_norm_.value, num_heads_, num_kv_heads_,
+    std::copy_n(projected_TM.data(), projected_TM.size(), qkv_TM.data());  // the values pass unchanged
+    const auto [q_rstd_TN, k_rstd_TN] = qk_rstd(cache, num_tokens);
+    head_rms_norm_forward<T>(exec, qkv_TM, q_rstd_TN, projected_TM, q_norm_.value, 0, num_q_norms_, norm_eps_);
+    head_rms_norm_forward<T>(exec, qkv_TM, k_rstd_TN, projected_TM, k_norm_.value, first_k_norm(), num_k_norms_,
                              norm_eps_);
   } else {
     linear_forward<T>(exec, qkv_TM, x, qkv_weight_.value, qkv_bias_.value);
@@ -140,13 +145,11 @@ void Attention<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x
   if (rope.cos) rope_backward<T>(exec, d_qkv_TM, num_heads_ + num_kv_heads_, seq_len, rope.cos, rope.sin, pairing_);
   if (q_norm_) {
     const View<T, 2> projected_TM = cache.projected_TM.rows(0, num_tokens);
-    const View<T, 2> rstd_TN = cache.qk_rstd_TN.rows(0, num_tokens);
-    const View<T, 2> q_rstd_TH(rstd_TN.data(), {num_tokens, num_heads_});
-    const View<T, 2> k_rstd_TG(rstd_TN.data() + num_tokens * num_heads_, {num_tokens, num_kv_heads_});
-    head_rms_norm_backward<T>(exec, d_qkv_TM, q_norm_.gradient, d_qkv_TM, projected_TM, q_norm_.value, q_rstd_TH, 0,
-                              num_heads_);
-    head_rms_norm_backward<T>(exec, d_qkv_TM, k_norm_.gradient, d_qkv_TM, projected_TM, k_norm_.value, k_rstd_TG,
-                              num_heads_, num_kv_heads_);
+    const auto [q_rstd_TN, k_rstd_TN] = qk_rstd(cache, num_tokens);
+    head_rms_norm_backward<T>(exec, d_qkv_TM, q_norm_.gradient, d_qkv_TM, projected_TM, q_norm_.value, q_rstd_TN, 0,
+                              num_q_norms_);
+    head_rms_norm_backward<T>(exec, d_qkv_TM, k_norm_.gradient, d_qkv_TM, projected_TM, k_norm_.value, k_rstd_TN,
+                              first_k_norm(), num_k_norms_);
   }
   scope.next(Operation::kQkv, 2 * product_flops(num_tokens, qkv_TM.shape(1), width));
   linear_backward<T>(exec, d_x, qkv_weight_.gradient, qkv_bias_.gradient, d_qkv_TM, x, qkv_weight_.value);

@@ -65,6 +65,7 @@ std::vector<std::string> ModelConfig::problems() const {
            " (d_model / num_heads) is odd; rotary positions need an even one");
     expect(head_dim() <= 256, "model.num_heads: head size ", head_dim(), " (d_model / num_heads) is above 256");
   }
+  expect(!qk_norm_full_width || qk_norm, "model.qk_norm_full_width: true, needs model.qk_norm = true");
   expect(std::isfinite(rope_theta) && rope_theta > 0, "model.rope_theta: ", rope_theta, " is not a positive number");
   expect(std::isfinite(norm_eps) && norm_eps > 0, "model.norm_eps: ", norm_eps, " is not a positive number");
   expect(std::isfinite(init_std) && init_std >= 0, "model.init_std: ", init_std, " is not a number >= 0");
@@ -102,8 +103,9 @@ ModelCost model_cost(const ModelConfig& config, std::size_t seq_len) {
   if (config.position == PositionKind::kLearned) shared += config.max_seq_len * d;
   std::size_t experts = 0, active_experts = 0;
   for (std::size_t layer = 0; layer < config.num_layers; ++layer) {
-    shared += 2 * norm + qkv_width * d + d * d + (config.attention_bias ? qkv_width + d : 0);
-    if (config.qk_norm) shared += 2 * config.head_dim();
+    shared += 2 * norm + qkv_width * d + d * d;
+    shared += (config.attention_bias ? qkv_width : 0) + (config.has_output_bias() ? d : 0);
+    if (config.qk_norm) shared += config.q_norm_width() + config.k_norm_width();
     products += qkv_width * d + d * d;
     // Causal scores and values: a query sees (S + 1) / 2 keys in the mean; q.k and p.v.
     products += (seq_len + 1) * d;
@@ -119,6 +121,10 @@ ModelCost model_cost(const ModelConfig& config, std::size_t seq_len) {
         const std::size_t width = moe.num_shared_experts * moe.d_expert;
         shared += feed_forward_parameters(config.ffn, d, width);
         products += matrices * d * width;
+        if (moe.shared_expert_gate) {
+          shared += d;
+          products += d;
+        }
       }
     } else {
       shared += feed_forward_parameters(config.ffn, d, config.d_ff);

@@ -51,6 +51,8 @@ std::vector<std::string> MoEConfig::problems() const {
   list.unless(d_expert >= 1 && d_expert <= kMaxHidden, "moe.d_expert: ", d_expert, ", expected 1..", kMaxHidden);
   list.unless(num_shared_experts <= kMaxExperts, "moe.num_shared_experts: ", num_shared_experts, ", expected 0..",
               kMaxExperts);
+  list.unless(!shared_expert_gate || num_shared_experts > 0,
+              "moe.shared_expert_gate: true, needs moe.num_shared_experts of at least 1");
 
   const GateOrder order = resolved_gate_order();
   if (const char* name = constant_gate_order(order); name && top_k == 1 && !allow_constant_gate) {

@@ -10,6 +10,7 @@
 #include "moe/experts.hpp"
 #include "moe/permute.hpp"
 #include "moe/router.hpp"
+#include "moe/shared_gate.hpp"
 
 namespace minimoe {
 namespace {
@@ -95,6 +96,13 @@ void MoECache<T>::plan(Arena& arena, const MoEConfig& config, std::size_t max_to
     shared.plan(arena, expert_config(config, config.num_shared_experts), max_tokens);
     d_shared_TD = arena.take<T>(std::array<std::size_t, 2>{max_tokens, config.d_model});
   }
+  if (config.shared_expert_gate) {
+    const std::array<std::size_t, 2> shape_T1{max_tokens, 1};
+    shared_ND = arena.take<T>(std::array<std::size_t, 2>{max_tokens, config.d_model});
+    shared_row_T1 = arena.take<std::int32_t>(shape_T1);
+    shared_gate_T1 = arena.take<T>(shape_T1);
+    d_shared_gate_T1 = arena.take<T>(shape_T1);
+  }
   num_tokens = num_valid = 0;
   holds_forward = false;
 }
@@ -115,6 +123,7 @@ MoELayer<T>::MoELayer(const MoEConfig& config, MemoryResource* resource) : confi
     b_down_proj_ = make_parameter<T, 2>({num_experts, d_model}, resource);
   }
   if (config.num_shared_experts > 0) shared_.emplace_back(expert_config(config, config.num_shared_experts), resource);
+  if (config.shared_expert_gate) shared_gate_ = make_parameter<T, 2>({1, d_model}, resource);
 }
 
 template <class T>
@@ -135,6 +144,7 @@ void MoELayer<T>::collect_parameters(const std::string& prefix, ParameterList<T>
   add_parameter(list, dotted_name(prefix, "experts.w_down_proj"), w_down_proj_, weight_down);
   add_parameter(list, dotted_name(prefix, "experts.b_down_proj"), b_down_proj_, {});
   for (FeedForward<T>& shared : shared_) shared.collect_parameters(dotted_name(prefix, "shared"), list);
+  add_parameter(list, dotted_name(prefix, "shared_gate.weight"), shared_gate_, weight);
 }
 
 template <class T>
@@ -166,14 +176,28 @@ void MoELayer<T>::check_call(const char* where, In<T, 2> x, const RoutingContext
 template <class T>
 void MoELayer<T>::forward_shared(Exec& exec, View<T, 2> y, In<T, 2> x, MoECache<T>& cache) const {
   const std::size_t num_valid = cache.num_valid;
-  if (num_valid == cache.num_tokens) {
+  const bool padded = num_valid < cache.num_tokens;
+  const View<const std::int32_t, 1> token_N(cache.token_N.data(), {num_valid});
+  In<T, 2> x_ND = x;
+  if (padded) {
+    // The experts' row buffers are free until the experts run.
+    const View<T, 2> gathered = cache.x_RD.rows(0, num_valid);
+    gather_rows(exec, gathered, x, token_N);
+    x_ND = gathered;
+  }
+  if (shared_gate_) {
+    const View<T, 2> shared_ND = cache.shared_ND.rows(0, num_valid);
+    shared_.front().forward(exec, shared_ND, x_ND, cache.shared);
+    shared_gate_forward(exec, cache.shared_gate_T1.rows(0, cache.num_tokens), x, shared_gate_.value);
+    number_rows(cache.shared_row_T1.rows(0, cache.num_tokens), token_N);
+    combine_forward<T>(exec, y, shared_ND, cache.shared_gate_T1, cache.shared_row_T1, false);
+    return;
+  }
+  if (!padded) {
     shared_.front().forward(exec, y, x, cache.shared);
     return;
   }
-  // The experts' row buffers are free until the experts run.
-  const View<const std::int32_t, 1> token_N(cache.token_N.data(), {num_valid});
-  const View<T, 2> x_ND = cache.x_RD.rows(0, num_valid), y_ND = cache.y_RD.rows(0, num_valid);
-  gather_rows(exec, x_ND, x, token_N);
+  const View<T, 2> y_ND = cache.y_RD.rows(0, num_valid);
   shared_.front().forward(exec, y_ND, x_ND, cache.shared);
   std::fill_n(y.data(), y.size(), T(0));
   scatter_rows_add(exec, y, y_ND, token_N);
@@ -235,6 +259,20 @@ void MoELayer<T>::backward_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, 
 }
 
 template <class T>
+void MoELayer<T>::backward_gated_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x_ND,
+                                            MoECache<T>& cache) {
+  const std::size_t num_valid = cache.num_valid;
+  const View<const std::int32_t, 1> token_N(cache.token_N.data(), {num_valid});
+  const View<T, 2> shared_ND = cache.shared_ND.rows(0, num_valid), d_x_ND = cache.d_shared_TD.rows(0, num_valid);
+  combine_backward<T>(exec, shared_ND, cache.d_shared_gate_T1, d_y, cache.shared_gate_T1, cache.shared_row_T1);
+  shared_.front().backward(exec, d_x_ND, shared_ND, x_ND, cache.shared);
+  scatter_rows_add(exec, d_x, d_x_ND, token_N);
+  shared_gate_backward<T>(exec, d_x_ND, shared_gate_.gradient, cache.d_shared_gate_T1, cache.shared_gate_T1, x_ND,
+                          shared_gate_.value, token_N);
+  scatter_rows_add(exec, d_x, d_x_ND, token_N);
+}
+
+template <class T>
 void MoELayer<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x, const RoutingContext& context,
                            MoECache<T>& cache, const BalanceGradient& balance) {
   check_call("moe_layer.backward", x, context, cache);
@@ -286,7 +324,11 @@ void MoELayer<T>::backward(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x,
   if (padded) spread_rows(d_x, token_N);
   scope.next(Operation::kDispatch);
   gather_slots_backward_add(exec, d_x, d_x_RD, cache.slot_row_TK);
-  if (!shared_.empty()) backward_shared_add(exec, d_x, d_y, x_ND, cache);
+  if (shared_gate_) {
+    backward_gated_shared_add(exec, d_x, d_y, x_ND, cache);
+  } else if (!shared_.empty()) {
+    backward_shared_add(exec, d_x, d_y, x_ND, cache);
+  }
 }
 
 template struct MoECache<float>;

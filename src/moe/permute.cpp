@@ -34,6 +34,11 @@ void gather_rows(Exec& exec, View<T, 2> rows_ND, In<T, 2> x_TD, View<const std::
   });
 }
 
+void number_rows(View<std::int32_t, 2> row_T1, View<const std::int32_t, 1> token_N) {
+  std::fill_n(row_T1.data(), row_T1.size(), -1);
+  for (std::size_t n = 0; n < token_N.size(); ++n) row_T1.row(token_N.data()[n])[0] = static_cast<std::int32_t>(n);
+}
+
 template <class T>
 void scatter_rows_add(Exec& exec, View<T, 2> y_TD, In<T, 2> rows_ND, View<const std::int32_t, 1> token_N) {
   const std::size_t width = y_TD.shape(1);

@@ -10,6 +10,9 @@ namespace minimoe {
 template <class T>
 void gather_rows(Exec& exec, View<T, 2> rows_ND, In<T, 2> x_TD, View<const std::int32_t, 1> token_N);
 
+/// row_T1[token_N[n]] = n; -1 for the other tokens.
+void number_rows(View<std::int32_t, 2> row_T1, View<const std::int32_t, 1> token_N);
+
 /// y_TD[token_N[n]] += rows_ND[n]; no token comes twice.
 template <class T>
 void scatter_rows_add(Exec& exec, View<T, 2> y_TD, In<T, 2> rows_ND, View<const std::int32_t, 1> token_N);

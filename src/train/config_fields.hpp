@@ -68,6 +68,7 @@ void visit_moe_fields(Visitor& v, Config& c) {
   v.flag("allow_constant_gate", m.allow_constant_gate, "permit top_k = 1 with a weight that is always 1");
   v.real("routed_scale", m.routed_scale, {1e-6, 1e6}, "factor on the weights of sigmoid_topk_renorm");
   v.integer("num_shared_experts", m.num_shared_experts, 0, kMaxExperts, "shared experts, added to every token");
+  v.flag("shared_expert_gate", m.shared_expert_gate, "shared experts times the sigmoid of a gate of the token");
   v.real("router_init_std", m.router_init_std, {0, 100}, "start of the router's weight; 0: a zero router");
   v.flag("router_bias", m.router_bias, "a trained bias on the router logits");
   v.reals("router_bias_init", m.router_bias_init, {-1e6, 1e6}, kMaxExperts, "start of the router bias; empty: zeros");
@@ -99,7 +100,9 @@ void visit_model_fields(Visitor& v, Config& c) {
   v.choice("ffn", c.ffn, kFfnNames, "feed-forward network of dense blocks and experts");
   v.choice("gelu", c.gelu, kGeluNames, "form of GELU");
   v.flag("attention_bias", c.attention_bias, "biases on the attention projections");
+  v.flag("attention_output_bias", c.attention_output_bias, "with attention_bias: on the output projection too");
   v.flag("qk_norm", c.qk_norm, "RMS norm of each query and key head");
+  v.flag("qk_norm_full_width", c.qk_norm_full_width, "with qk_norm: over all heads at once");
   v.flag("tied_embeddings", c.tied_embeddings, "the head shares the token embedding");
   v.real("rope_theta", c.rope_theta, {1, 1e12}, "base of the rotary frequencies");
   v.choice("rope_pairing", c.rope_pairing, kPairingNames, "which elements RoPE rotates together");
@@ -125,7 +128,8 @@ void visit_train_fields(Visitor& v, Config& c) {
   v.real("adam_eps", c.adam_eps, {0, 1, true}, "AdamW, added to the root of the second moment");
   v.real("weight_decay", c.weight_decay, {0, 1e3}, "decoupled; matrices and embeddings only");
   v.real("clip_norm", c.clip_norm, {0, 1e9}, "largest global gradient norm; 0: no clipping");
-  v.choice("precision", c.precision, kPrecisionNames, "operands of products with weights, the router's excepted");
+  v.choice("precision", c.precision, kPrecisionNames,
+           "operands of products with weights, those of the router and the shared experts' gate excepted");
   v.integer("seed", c.seed, 0, std::numeric_limits<std::uint64_t>::max(), "start values and training windows");
 }
 

@@ -43,12 +43,30 @@ ModelConfig ernie_toy() {
   return config;
 }
 
+ModelConfig olmoe_toy() {
+  ModelConfig config = llama_toy();
+  config.qk_norm = config.qk_norm_full_width = true;
+  config.moe.gate_order = GateOrder::kSoftmaxTopk;
+  return config;
+}
+
+ModelConfig qwen2_toy() {
+  ModelConfig config = llama_toy();
+  config.attention_bias = true;
+  config.attention_output_bias = false;
+  config.moe_layers = {0, 2};
+  config.moe.num_shared_experts = 2;
+  config.moe.shared_expert_gate = true;
+  return config;
+}
+
 /// Start values, and a selection bias where the type has one.
 void write_model(const std::string& directory, const ModelConfig& config) {
   MiniGPT<float> model(config);
   model.initialize(5);
   for (const ParameterRef<float>& p : model.parameters()) {
-    for (std::size_t e = 0; config.moe.num_shared_experts > 0 && p.role == Role::kBuffer && e < p.size(); ++e) {
+    for (std::size_t e = 0; config.rope_pairing == RopePairing::kInterleaved && p.role == Role::kBuffer && e < p.size();
+         ++e) {
       p.value[e] = 0.01F * static_cast<float>(e);
     }
   }
@@ -145,7 +163,7 @@ void check_health_of(const HealthReport& health, const std::vector<RoutingStats>
 
 TEST_CASE("layerwise report: is that of the model imported whole, bit for bit, in float32 and bfloat16", "[analysis]") {
   Exec exec(threads(1));
-  for (const ModelConfig& config : {llama_toy(), qwen_toy(), ernie_toy()}) {
+  for (const ModelConfig& config : {llama_toy(), qwen_toy(), ernie_toy(), olmoe_toy(), qwen2_toy()}) {
     const TemporaryDirectory directory;
     const std::string path = directory.file("hf");
     write_model(path, config);

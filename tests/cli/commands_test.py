@@ -52,6 +52,8 @@ class Config(ProgramTest):
             "--d-ff=99": ("model.d_ff", 99), "--vocab-size=300": ("model.vocab_size", 300),
             "--max-seq-len=70": ("model.max_seq_len", 70), "--tied-embeddings": ("model.tied_embeddings", True),
             "--qk-norm": ("model.qk_norm", True), "--preset=llama": ("model.ffn", "swiglu"),
+            "--qk-norm --qk-norm-full-width": ("model.qk_norm_full_width", True),
+            "--num-shared-experts=1 --shared-expert-gate": ("model.moe.shared_expert_gate", True),
             "--moe-layer=0,1": ("model.moe.layers", [0, 1]), "--moe-layer=none": ("model.moe.layers", []),
             "--num-experts=8": ("model.moe.num_experts", 8), "--top-k=3": ("model.moe.top_k", 3),
             "--d-expert=77": ("model.moe.d_expert", 77), "--gate-order=topk_softmax": ("model.moe.gate_order", "topk_softmax"),
@@ -73,7 +75,7 @@ class Config(ProgramTest):
             "--val-fraction=0.25": ("data.val_fraction", 0.25), "--format=text": ("data.format", "text"),
         }
         for flag, (key, expected) in flags.items():
-            value = self.json_of("config", "--corpus=text.txt", flag)["config"]
+            value = self.json_of("config", "--corpus=text.txt", *flag.split())["config"]
             for part in key.split("."):
                 value = value[part]
             self.assertEqual(value, expected, flag)

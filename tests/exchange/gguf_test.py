@@ -49,11 +49,16 @@ MODELS = {
     "ernie4_5-moe": [*LLAMA, *GROUPED, "--moe-layer=1", "--num-experts=6", "--top-k=2", "--num-shared-experts=2",
                      "--bias-balancing", "--bias-update-rate=0.01", "--set=model.rope_pairing=interleaved"],
     "ernie4_5-moe, halves": [*LLAMA, *MOE, "--bias-balancing", "--bias-update-rate=0.01"],
+    "olmoe": [*LLAMA, *MOE, "--qk-norm", "--qk-norm-full-width", "--gate-order=softmax_topk",
+              "--set=model.rope_theta=300"],
+    "qwen2moe": [*LLAMA, *GROUPED, *MOE, "--num-shared-experts=2", "--shared-expert-gate", "--gate-order=softmax_topk",
+                 "--set=model.attention_bias=true", "--set=model.attention_output_bias=false"],
     "qwen3moe": [*LLAMA, *GROUPED, *MOE, "--set=model.qk_norm=true", "--set=model.rope_theta=500"],
 }
 OURS = {"token_embd": "token_embedding", "position_embd": "position_embedding", "output_norm": "final_norm", "output": "head",
         "attn_norm": "norm1", "ffn_norm": "norm2", "attn_qkv": "attn.qkv", "attn_output": "attn.proj", "attn_q_norm": "attn.q_norm",
-        "attn_k_norm": "attn.k_norm", "ffn_gate_inp": "moe.router"}
+        "attn_k_norm": "attn.k_norm", "ffn_gate_inp": "moe.router",
+        "ffn_gate_inp_shexp": "moe.shared_gate"}
 PARTS = {"gate": "w_gate_proj", "up": "w_up_proj", "down": "w_down_proj"}
 TOLERANCE = {"gpt2": 1e-3}  # ggml takes GELU from a table in float16
 TOKENS = [65 + 7 * i % 60 for i in range(17)]
@@ -125,11 +130,11 @@ class Gguf(ProgramTest):
         for name, shape in expected.items():
             self.assertEqual(list(tensors[name].shape), shape, name)
 
-    def check_values(self, tensors, config):
+    def check_values(self, tensors, config, architecture):
         """Every value of every tensor is one of the checkpoint's, in its place, and none of the checkpoint's is missing."""
         model = config["model"]
         heads = {"q": 4, "k": model["num_kv_heads"] or 4, "v": model["num_kv_heads"] or 4}
-        halves = model["rope_pairing"] == "half_split" and not model["qk_norm"]  # qwen3moe rotates halves
+        halves = model["rope_pairing"] == "half_split" and architecture in ("llama", "ernie4_5-moe")  # which rotate pairs
         seen = set()
 
         def ours(name):
@@ -175,7 +180,7 @@ class Gguf(ProgramTest):
                 self.assertEqual(keys["tokenizer.ggml.model"], "gpt2")
                 self.assertEqual(len(keys["tokenizer.ggml.tokens"]), 256)
                 self.check_tensors(tensors, config)
-                self.check_values(tensors, config)
+                self.check_values(tensors, config, architecture)
                 if llama_cpp or cyllama:
                     theirs = llama_logits(self.dir / "out.gguf", TOKENS)
                     expected = self.ours("run")

@@ -41,6 +41,16 @@ std::map<HfType, ModelConfig> models() {
   all[HfType::kErnie45Moe].rope_pairing = RopePairing::kInterleaved;
   all[HfType::kErnie45Moe].moe_layers = {1, 3};
   all[HfType::kErnie45Moe].moe.num_shared_experts = 2;
+  all[HfType::kOlmoe] = llama;
+  all[HfType::kOlmoe].qk_norm = all[HfType::kOlmoe].qk_norm_full_width = all[HfType::kOlmoe].attention_bias = true;
+  all[HfType::kOlmoe].moe_layers = {0, 1, 2, 3};
+  all[HfType::kOlmoe].moe.gate_order = GateOrder::kSoftmaxTopk;
+  all[HfType::kQwen2Moe] = llama;
+  all[HfType::kQwen2Moe].attention_bias = true;
+  all[HfType::kQwen2Moe].attention_output_bias = false;
+  all[HfType::kQwen2Moe].moe_layers = {0, 3};
+  all[HfType::kQwen2Moe].moe.num_shared_experts = 3;
+  all[HfType::kQwen2Moe].moe.shared_expert_gate = true;
   for (auto& [type, config] : all) config.norm_eps = 3e-3;
   return all;
 }
@@ -86,6 +96,15 @@ TEST_CASE("hugging face: a model of each type is recognised, and its config.json
     CHECK(read.model.rope_theta == config.rope_theta);
     CHECK(read.model.gelu == config.gelu);
     CHECK(read.model.norm_eps == config.norm_eps);
+    CHECK(read.model.attention_bias == config.attention_bias);
+    CHECK(read.model.attention_output_bias == config.attention_output_bias);
+    CHECK(read.model.qk_norm_full_width == config.qk_norm_full_width);
+    CHECK(read.model.moe.num_shared_experts == config.moe.num_shared_experts);
+    CHECK(read.model.moe.shared_expert_gate == config.moe.shared_expert_gate);
+    if (!config.moe_layers.empty()) {
+      CHECK(read.model.moe.resolved_gate_order() == config.moe.resolved_gate_order());
+      CHECK(read.model.moe.d_expert == config.moe.d_expert);
+    }
   }
   CHECK(choose_hf_type(models()[HfType::kErnie45Moe], true) == HfType::kErnie45Moe);
 }
@@ -134,6 +153,37 @@ TEST_CASE("hugging face: what no type holds is refused with the nearest and what
   config.moe.eval_capacity_factor = 0;
   config.moe.top_k = 1;  // auto: not renormalised
   CHECK_THAT(refusal_of(config), ContainsSubstring("model.moe.gate_order = softmax_topk_renorm"));
+  config = all[HfType::kOlmoe];
+  config.moe_layers = {1, 2, 3};
+  CHECK_THAT(refusal_of(config),
+             ContainsSubstring("the nearest is qwen3_moe, which needs model.qk_norm_full_width = false"));
+  config = all[HfType::kOlmoe];
+  config.attention_output_bias = false;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("olmoe, which needs model.attention_output_bias = true"));
+  config = all[HfType::kOlmoe];
+  CHECK_THAT(refusal_of(config, true), ContainsSubstring("olmoe, which needs every expert_bias = 0"));
+  config.moe.num_shared_experts = 1;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("olmoe, which needs model.moe.num_shared_experts = 0"));
+  config.moe.num_shared_experts = 0;
+  config.rope_pairing = RopePairing::kInterleaved;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("olmoe, which needs model.rope_pairing = half_split"));
+  config = all[HfType::kQwen2Moe];
+  config.attention_output_bias = true;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("qwen2_moe, which needs model.attention_output_bias = false"));
+  config = all[HfType::kQwen2Moe];
+  CHECK_THAT(refusal_of(config, true), ContainsSubstring("qwen2_moe, which needs every expert_bias = 0"));
+  config.moe.shared_expert_gate = false;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("qwen2_moe, which needs model.moe.shared_expert_gate = true"));
+  config = all[HfType::kQwen2Moe];
+  config.moe.num_shared_experts = 0;
+  CHECK_THAT(refusal_of(config),
+             ContainsSubstring("qwen2_moe, which needs model.moe.num_shared_experts of at least 1"));
+  config = all[HfType::kErnie45Moe];
+  config.moe.shared_expert_gate = true;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("ernie4_5_moe, which needs model.moe.shared_expert_gate = false"));
+  config = all[HfType::kGpt2];
+  config.attention_output_bias = false;
+  CHECK_THAT(refusal_of(config), ContainsSubstring("gpt2, which needs model.attention_output_bias = true"));
   config = all[HfType::kErnie45Moe];
   config.moe_layers = {0, 1, 3};
   CHECK_THAT(refusal_of(config), ContainsSubstring("MoE layers at a regular distance"));
@@ -177,8 +227,56 @@ TEST_CASE("hugging face: what a field that is null or not there stands for is th
   CHECK_THAT(refusal_of(default_window, ErrorCode::kUnsupported), ContainsSubstring("sliding_window: 4096"));
   CHECK_NOTHROW(read_hf_config(replaced(default_window, "4097", "4096"), "config.json"));
 
+  const std::string olmoe = hf_config_json(HfType::kOlmoe, all[HfType::kOlmoe]);
+  for (const char* all_heads : {"null", "4"}) {
+    CHECK(read_hf_config(replaced(olmoe, heads + "2", heads + all_heads), "config.json").model.kv_heads() == 4);
+  }
+  const std::string qwen2 = hf_config_json(HfType::kQwen2Moe, all[HfType::kQwen2Moe]);
+  CHECK(read_hf_config(replaced(qwen2, "\"qkv_bias\": true,", ""), "config.json").model.attention_bias);
+  CHECK_FALSE(read_hf_config(replaced(qwen2, "\"qkv_bias\": true", "\"qkv_bias\": false"), "c").model.attention_bias);
+  const std::string renormalised = "\"norm_topk_prob\": true,";  // its default is false
+  CHECK(read_hf_config(replaced(qwen2, renormalised, ""), "c").model.moe.gate_order == GateOrder::kSoftmaxTopk);
+  CHECK_NOTHROW(read_hf_config(replaced(qwen2, renormalised, renormalised + "\"layer_types\": [\"full_attention\"],"),
+                               "config.json"));
+
   const std::string ernie = hf_config_json(HfType::kErnie45Moe, all[HfType::kErnie45Moe]);
   CHECK_NOTHROW(read_hf_config(replaced(ernie, "\"moe_norm_min\": 1e-12", "\"moe_norm_min\": 0"), "config.json"));
+}
+
+TEST_CASE("hugging face: the defaults of olmoe and qwen2_moe are those of transformers' configuration", "[exchange]") {
+  auto all = models();
+  const struct {
+    HfType type;
+    double eps;
+    std::size_t kv_heads;
+  } cases[] = {{HfType::kOlmoe, 1e-5, 32}, {HfType::kQwen2Moe, 1e-6, 16}};
+  for (const auto& c : cases) {
+    ModelConfig config = all[c.type];
+    config.d_model = 64;
+    config.num_heads = 32;
+    config.rope_theta = 77;
+    config.tied_embeddings = true;
+    config.init_std = 0.5;
+    config.moe.gate_order = GateOrder::kSoftmaxTopkRenorm;
+    std::string json = hf_config_json(c.type, config);
+    for (const char* field :
+         {"\"rms_norm_eps\": 0.003,", "\"num_key_value_heads\": 2,", "\"rope_theta\": 77.0,",
+          "\"rope_parameters\": {\"rope_type\": \"default\", \"rope_theta\": 77.0},", "\"norm_topk_prob\": true,",
+          "\"tie_word_embeddings\": true,", "\"initializer_range\": 0.5,", "\"head_dim\": 2,"}) {
+      json = replaced(json, field, "");
+    }
+    json = c.type == HfType::kOlmoe ? replaced(json, "\"attention_bias\": true,", "")
+                                    : replaced(json, "\"qkv_bias\": true,", "");
+    const ModelConfig read = read_hf_config(json, "config.json").model;
+    CHECK(read.norm_eps == c.eps);
+    CHECK(read.kv_heads() == c.kv_heads);
+    CHECK(read.rope_theta == 10000);
+    CHECK_FALSE(read.tied_embeddings);
+    CHECK(read.init_std == 0.02);
+    CHECK(read.moe.gate_order == GateOrder::kSoftmaxTopk);
+    CHECK(read.attention_bias == (c.type == HfType::kQwen2Moe));
+    CHECK_FALSE(read.has_output_bias());
+  }
 }
 
 TEST_CASE("hugging face: a config.json that is wrong or asks for the impossible is refused by its field",
@@ -240,9 +338,28 @@ TEST_CASE("hugging face: a config.json that is wrong or asks for the impossible 
        "activation_function: \"relu\"", ErrorCode::kUnsupported},
       {HfType::kGpt2, "\"model_type\": \"gpt2\"", "\"model_type\": \"deepseek_v3\"", "compressed (latent)",
        ErrorCode::kUnsupported},
-      {HfType::kGpt2, "\"model_type\": \"gpt2\"", "\"model_type\": \"olmoe\"", "over their full width",
+      {HfType::kOlmoe, "\"clip_qkv\": null", "\"clip_qkv\": 8.0", "clip_qkv: 8.0, this library has null",
        ErrorCode::kUnsupported},
-      {HfType::kGpt2, "\"model_type\": \"gpt2\"", "\"model_type\": \"qwen2_moe\"", "a gate of its own",
+      {HfType::kOlmoe, "\"norm_topk_prob\": false", "\"norm_topk_prob\": 0", "norm_topk_prob: 0, allowed true or false",
+       ErrorCode::kCorruptFile},
+      {HfType::kOlmoe, "\"num_experts\": 3,", "", "num_experts is missing", ErrorCode::kCorruptFile},
+      {HfType::kOlmoe, "\"head_dim\": 2", "\"head_dim\": 4", "head_dim: 4, this library has", ErrorCode::kUnsupported},
+      {HfType::kQwen2Moe, "\"shared_expert_intermediate_size\": 18", "\"shared_expert_intermediate_size\": 20",
+       "shared_expert_intermediate_size: 20, this library has 1 to 4096 times moe_intermediate_size = 6",
+       ErrorCode::kUnsupported},
+      {HfType::kQwen2Moe, "\"shared_expert_intermediate_size\": 18", "\"shared_expert_intermediate_size\": 5",
+       "shared_expert_intermediate_size: 5, this library has 1 to 4096 times", ErrorCode::kUnsupported},
+      {HfType::kQwen2Moe, "\"shared_expert_intermediate_size\": 18", "\"shared_expert_intermediate_size\": 24582",
+       "shared_expert_intermediate_size: 24582", ErrorCode::kUnsupported},
+      {HfType::kQwen2Moe, "\"shared_expert_intermediate_size\": 18,", "", "shared_expert_intermediate_size is missing",
+       ErrorCode::kCorruptFile},
+      {HfType::kQwen2Moe, "\"use_sliding_window\": false", "\"layer_types\": [\"sliding_attention\"]",
+       "layer_types: \"sliding_attention\"", ErrorCode::kUnsupported},
+      {HfType::kQwen2Moe, "\"use_sliding_window\": false", "\"layer_types\": 3", "layer_types: 3, allowed a list",
+       ErrorCode::kCorruptFile},
+      {HfType::kQwen2Moe, "\"use_sliding_window\": false,\n  \"sliding_window\": null",
+       "\"use_sliding_window\": true, \"sliding_window\": 15", "sliding_window: 15", ErrorCode::kUnsupported},
+      {HfType::kGpt2, "\"model_type\": \"gpt2\"", "\"model_type\": \"deepseek_v2\"", "compressed (latent)",
        ErrorCode::kUnsupported},
       {HfType::kGpt2, "\"model_type\": \"gpt2\"", "\"model_type\": \"bert\"", "those that can are gpt2, llama, mixtral",
        ErrorCode::kUnsupported},

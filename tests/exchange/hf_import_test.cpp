@@ -36,6 +36,24 @@ ModelConfig tiny_ernie() {
   return config;
 }
 
+ModelConfig tiny_olmoe() {
+  ModelConfig config = tiny_model(llama_preset());
+  config.num_heads = 3;
+  config.qk_norm = config.qk_norm_full_width = true;
+  config.moe_layers = {0, 1};
+  return config;
+}
+
+ModelConfig tiny_qwen2_moe() {
+  ModelConfig config = tiny_model(llama_preset());
+  config.attention_bias = true;
+  config.attention_output_bias = false;
+  config.moe_layers = {1};
+  config.moe.num_shared_experts = 2;
+  config.moe.shared_expert_gate = true;
+  return config;
+}
+
 void fill(MiniGPT<float>& model) {
   float next = 0;
   for (const ParameterRef<float>& p : model.parameters()) {
@@ -57,10 +75,14 @@ std::vector<TensorToWrite> tensors_of(const SafetensorsFile& file, std::vector<s
 }  // namespace
 
 TEST_CASE("hugging face: every value comes back from an export", "[exchange]") {
-  for (const ModelConfig& config : {tiny_model(gpt2_preset()), tiny_ernie()}) {
+  for (const ModelConfig& config : {tiny_model(gpt2_preset()), tiny_ernie(), tiny_olmoe(), tiny_qwen2_moe()}) {
     const TemporaryDirectory directory;
     MiniGPT<float> model(config);
     fill(model);
+    for (const ParameterRef<float>& p : model.parameters()) {
+      if (p.role == Role::kBuffer && config.rope_pairing == RopePairing::kHalfSplit)
+        std::fill_n(p.value, p.size(), 0.0F);
+    }
     export_hugging_face(directory.file("out"), config, model.parameters());
     const HuggingFaceModel saved(directory.file("out"));
     MiniGPT<double> back(saved.config());

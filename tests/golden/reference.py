@@ -121,7 +121,9 @@ def moe(p, prefix, x_TD, m, valid_T, seq_len, training=True):
     y_ND = sum(combine_NE[:, e, None] * feed_forward({n: w[e] for n, w in stacked.items()}, x_ND, m)
                for e in range(num_experts))
     if c["num_shared_experts"]:
-        y_ND = y_ND + feed_forward(group(p, f"{prefix}.shared"), x_ND, m)
+        shared_ND = feed_forward(group(p, f"{prefix}.shared"), x_ND, m)
+        gate = p.get(f"{prefix}.shared_gate.weight")
+        y_ND = y_ND + (shared_ND if gate is None else torch.sigmoid(F.linear(x_ND, gate)) * shared_ND)
     y_TD = torch.zeros_like(x_TD).index_copy(0, tokens_N, y_ND)
     routing = Routing(probs, torch.logsumexp(logits, -1), idx, weights, kept, tokens_N // seq_len,
                       torch.bincount(idx.flatten(), minlength=num_experts), min(margin, drop_margin))

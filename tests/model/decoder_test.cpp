@@ -40,6 +40,11 @@ std::vector<Named> models() {
   config.moe.gate_order = GateOrder::kSigmoidTopkRenorm;
   config.moe.bias_balancing = true;
   list.push_back({"grouped heads, QK norm, all MoE, shared experts, sigmoid, biased choice", config});
+  config.qk_norm_full_width = config.moe.shared_expert_gate = config.attention_bias = true;
+  config.attention_output_bias = false;
+  config.moe.gate_order = GateOrder::kSoftmaxTopk;
+  config.moe.bias_balancing = false;
+  list.push_back({"grouped heads, QK norm over all heads, gated shared experts, no output bias", config});
   config = base(llama_preset());
   config.num_kv_heads = 1;
   config.rope_pairing = RopePairing::kInterleaved;

@@ -157,6 +157,8 @@ TEST_CASE("minigpt: the gradient is that of the loss with every option of attent
   config.rope_pairing = GENERATE(RopePairing::kHalfSplit, RopePairing::kInterleaved);
   config.moe_layers = {0, 1};
   config.moe.num_shared_experts = 1;
+  config.moe.shared_expert_gate = config.qk_norm_full_width = GENERATE(false, true);
+  config.attention_output_bias = !config.qk_norm_full_width;
   config.moe.aux_loss_scope = GENERATE(AuxLossScope::kMicroBatch, AuxLossScope::kSequence);
   GradientCheck(config).check();
 }

@@ -40,7 +40,37 @@ TEST_CASE("model_cost: counts what the registry holds, for every option that own
     config.num_kv_heads = 2;
     config.attention_bias = !config.attention_bias;
     CHECK(model_cost(config, 6).total_parameters == registered_weights(config));
+    config.qk_norm_full_width = config.moe.shared_expert_gate = true;
+    config.attention_output_bias = false;
+    for (const bool bias : {false, true}) {
+      config.attention_bias = bias;
+      CHECK(model_cost(config, 6).total_parameters == registered_weights(config));
+    }
   }
+}
+
+TEST_CASE("attention: the norms of queries and keys, and the biases, have the shapes of their options", "[model]") {
+  ModelConfig config = test::toy_model(llama_preset());
+  config.d_model = 24;
+  config.num_heads = 4;
+  config.num_kv_heads = 2;
+  config.qk_norm = config.attention_bias = true;
+  const auto shapes = [&] {
+    MiniGPT<float> model(config);
+    std::string text;
+    for (const ParameterRef<float>& p : model.parameters()) {
+      if (p.name.starts_with("blocks.0.attn.") && p.shape.size() == 1)
+        text += concat(p.name.substr(14), shape_string(p.shape));
+    }
+    return text;
+  };
+  CHECK(shapes() == "qkv.bias[48]q_norm.weight[6]k_norm.weight[6]proj.bias[24]");
+  config.qk_norm_full_width = true;
+  CHECK(shapes() == "qkv.bias[48]q_norm.weight[24]k_norm.weight[12]proj.bias[24]");
+  config.attention_output_bias = false;
+  CHECK(shapes() == "qkv.bias[48]q_norm.weight[24]k_norm.weight[12]");
+  config.attention_bias = false;
+  CHECK(shapes() == "q_norm.weight[24]k_norm.weight[12]");
 }
 
 TEST_CASE("test_total_params_grow_as_E", "[model]") {
@@ -70,6 +100,10 @@ TEST_CASE("model_cost: flops are those of the products, counted by hand", "[mode
   config.moe_layers = {1};
   const double moe_block = block - 2 * 8 * 12 + 4 * 8 + 2 * (2 * 8 * 12);
   CHECK(model_cost(config, 6).train_flops_per_token == 6 * (block + moe_block + 11 * 8));
+  config.moe.num_shared_experts = 1;
+  config.moe.shared_expert_gate = true;
+  const double gated_block = moe_block + 2 * 8 * 12 + 8;
+  CHECK(model_cost(config, 6).train_flops_per_token == 6 * (block + gated_block + 11 * 8));
 }
 
 TEST_CASE("model_config: every bad field is named with its value and what is allowed", "[model]") {
@@ -91,6 +125,12 @@ TEST_CASE("model_config: every bad field is named with its value and what is all
   ModelConfig odd = test::toy_model(llama_preset());
   odd.d_model = 6;
   CHECK(mentions(odd.problems(), "head size 3"));
+  ModelConfig wide = test::toy_model();
+  wide.qk_norm_full_width = true;
+  CHECK(wide.problems() == std::vector<std::string>{"model.qk_norm_full_width: true, needs model.qk_norm = true"});
+  ModelConfig gate = test::toy_model();
+  gate.moe.shared_expert_gate = true;
+  CHECK(mentions(gate.problems(), "model.moe.shared_expert_gate: true, needs moe.num_shared_experts"));
   ModelConfig groups = test::toy_model();
   groups.num_kv_heads = 3;
   CHECK(mentions(groups.problems(), "model.num_kv_heads: 3 does not divide num_heads = 2"));

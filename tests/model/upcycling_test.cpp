@@ -86,7 +86,10 @@ TEST_CASE("upcycling: the logits at step 0 are the dense model's to rounding, fo
   ModelConfig swiglu = llama_preset();
   swiglu.qk_norm = true;
   swiglu.tied_embeddings = true;
-  for (const ModelConfig& preset : {gpt2_preset(), swiglu}) {
+  ModelConfig wide = swiglu;
+  wide.qk_norm_full_width = wide.attention_bias = true;
+  wide.attention_output_bias = false;
+  for (const ModelConfig& preset : {gpt2_preset(), swiglu, wide}) {
     for (const GateOrder order :
          {GateOrder::kSoftmaxTopkRenorm, GateOrder::kTopkSoftmax, GateOrder::kSigmoidTopkRenorm}) {
       for (const std::size_t top_k : {2, 3, 8}) {

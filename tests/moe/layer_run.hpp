@@ -187,6 +187,7 @@ struct LayerRun {
     moe.expert_bias = widen(value("expert_bias"));
     for (std::size_t e = 0; e < moe.E; ++e) moe.experts.push_back(reference_network("experts.", e, moe.E));
     if (config.num_shared_experts > 0) moe.shared.push_back(reference_network("shared.", 0, 1));
+    if (config.shared_expert_gate) moe.w_shared_gate = widen(value("shared_gate.weight"));
     return reference::moe_forward(moe, widen(x), valid);
   }
 };

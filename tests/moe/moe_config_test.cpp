@@ -51,6 +51,7 @@ TEST_CASE("moe_config: every bad field is named at once", "[moe]") {
   MoEConfig config;
   config.d_model = 0;
   config.num_experts = 5000;
+  config.shared_expert_gate = true;
   config.top_k = 5001;
   config.d_expert = 0;
   config.routed_scale = 2;
@@ -65,15 +66,15 @@ TEST_CASE("moe_config: every bad field is named at once", "[moe]") {
   config.init_std = -1;
   config.init_std_down = -1;
   for (const char* key :
-       {"moe.d_model: 0", "moe.num_experts: 5000", "moe.top_k: 5001, expected 1..5000", "moe.d_expert: 0",
-        "moe.routed_scale: 2", "moe.router_init_std: -1", "moe.router_bias_init: needs",
-        "moe.router_bias_init: 2 values", "moe.router_learning_rate_factor: -1", "moe.aux_loss_coef: nan",
-        "moe.z_loss_coef: -1", "moe.bias_update_rate: -1", "moe.capacity_factor: -1", "moe.eval_capacity_factor: inf",
-        "moe.init_std: -1", "moe.init_std_down: -1"}) {
+       {"moe.d_model: 0", "moe.num_experts: 5000", "moe.shared_expert_gate: true, needs moe.num_shared_experts",
+        "moe.top_k: 5001, expected 1..5000", "moe.d_expert: 0", "moe.routed_scale: 2", "moe.router_init_std: -1",
+        "moe.router_bias_init: needs", "moe.router_bias_init: 2 values", "moe.router_learning_rate_factor: -1",
+        "moe.aux_loss_coef: nan", "moe.z_loss_coef: -1", "moe.bias_update_rate: -1", "moe.capacity_factor: -1",
+        "moe.eval_capacity_factor: inf", "moe.init_std: -1", "moe.init_std_down: -1"}) {
     INFO(key);
     CHECK(has_problem(config, key));
   }
-  CHECK(config.problems().size() == 16);
+  CHECK(config.problems().size() == 17);
   try {
     MoELayer<double> layer(config);
     FAIL("a layer was made");

@@ -119,6 +119,7 @@ TEST_CASE("moe_layer: every gradient is the derivative of the loss in every gate
               config.capacity_factor = drop == 0 ? 0 : 0.75;
               config.drop_priority = drop == 2 ? DropPriority::kProbability : DropPriority::kPosition;
               config.num_shared_experts = num_shared;
+              config.shared_expert_gate = num_shared > 0 && drop != 1;
               config.aux_loss_scope = scope;
               LayerRun<double> run(config, 12);
               run.context.seq_len = 4;

@@ -66,6 +66,7 @@ TEST_CASE("moe_layer: equals the scalar loops on random sizes, in every gate ord
           config.gelu = cases % 3 == 0 ? Gelu::kErf : Gelu::kTanh;
           config.router_bias = cases % 4 == 0;
           config.num_shared_experts = static_cast<std::size_t>(cases) % 3;
+          config.shared_expert_gate = config.num_shared_experts > 0 && cases % 7 < 4;
           config.capacity_factor = factor;
           config.drop_priority = cases % 5 < 2 ? DropPriority::kProbability : DropPriority::kPosition;
           config.aux_loss_scope = cases % 2 ? AuxLossScope::kSequence : AuxLossScope::kMicroBatch;
@@ -92,6 +93,7 @@ TEST_CASE("moe_layer: equals the scalar loops on random sizes, in every gate ord
 TEST_CASE("moe_layer: no tokens give no output, zero counts and untouched gradients", "[moe]") {
   for (const AuxLossScope scope : {AuxLossScope::kMicroBatch, AuxLossScope::kSequence, AuxLossScope::kGlobalBatch}) {
     MoEConfig config{.d_model = 4, .num_shared_experts = 1};
+    config.shared_expert_gate = scope == AuxLossScope::kSequence;
     config.aux_loss_scope = scope;
     config.capacity_factor = 1;
     LayerRun<double> run(config, 0);
@@ -107,7 +109,7 @@ TEST_CASE("moe_layer: no tokens give no output, zero counts and untouched gradie
 }
 
 TEST_CASE("moe_layer: fewer tokens than planned give the same bits as an exact plan", "[moe]") {
-  MoEConfig config{.d_model = 6, .num_shared_experts = 1, .capacity_factor = 0.8};
+  MoEConfig config{.d_model = 6, .num_shared_experts = 1, .shared_expert_gate = true, .capacity_factor = 0.8};
   LayerRun<float> exact(config, 13), roomy(config, 13);
   roomy.plan(50);
   exact.step();
@@ -178,6 +180,7 @@ TEST_CASE("moe_layer: the same bits for 1, 2, 3 and 8 threads", "[moe][threads]"
   for (const GateOrder order : {GateOrder::kSoftmaxTopkRenorm, GateOrder::kSigmoidTopkRenorm}) {
     MoEConfig config{.d_model = 32, .num_experts = 6, .top_k = 2, .d_expert = 48, .gate_order = order};
     config.num_shared_experts = 1;
+    config.shared_expert_gate = order == GateOrder::kSoftmaxTopkRenorm;
     config.ffn = order == GateOrder::kSigmoidTopkRenorm ? FfnKind::kSwiglu : FfnKind::kGelu;
     config.capacity_factor = 0.9;
     config.drop_priority = DropPriority::kProbability;
@@ -210,6 +213,7 @@ TEST_CASE("moe_layer: forward and backward allocate nothing after the first call
     MoEConfig config{.d_model = 16, .num_experts = 8, .d_expert = 24, .num_shared_experts = 1};
     config.capacity_factor = 0.8;
     config.drop_priority = priority;
+    config.shared_expert_gate = priority == DropPriority::kPosition;
     config.aux_loss_scope = AuxLossScope::kSequence;
     LayerRun<float> run(config, 64, 2);
     run.context.seq_len = 16;
@@ -296,6 +300,8 @@ TEST_CASE("moe_layer: the registry has every tensor under its name, shape and de
         "m.shared.b_up_proj [10] 0\n"
         "m.shared.w_down_proj [3, 10] decay 0.01\n"
         "m.shared.b_down_proj [3] 0\n");
+  gelu.shared_expert_gate = true;
+  CHECK(describe(gelu).ends_with("m.shared.b_down_proj [3] 0\nm.shared_gate.weight [1, 3] decay 0.02\n"));
   MoEConfig swiglu{.d_model = 3, .num_experts = 4, .d_expert = 5, .ffn = FfnKind::kSwiglu};
   CHECK(describe(swiglu) ==
         "m.router.weight [4, 3] decay 0.02\n"

@@ -27,6 +27,7 @@ std::vector<MoEConfig> configs() {
         for (const AuxLossScope scope : {AuxLossScope::kMicroBatch, AuxLossScope::kSequence}) {
           MoEConfig config{.d_model = kWidth, .d_expert = 16, .ffn = ffn, .gate_order = order};
           config.num_shared_experts = num_shared;
+          config.shared_expert_gate = num_shared > 0 && order == GateOrder::kSoftmaxTopkRenorm;
           config.aux_loss_coef = 0.3;
           config.aux_loss_scope = scope;
           config.z_loss_coef = 0.2;

@@ -16,6 +16,7 @@ CASES = [
     ("gelu by erf", {"gelu": "erf"}, (40,)),
     ("shared experts", {"num_shared_experts": 2}, (40,)),
     ("shared experts, swiglu", {"num_shared_experts": 1, "ffn": "swiglu"}, (40,)),
+    ("shared experts with a gate", {"num_shared_experts": 2, "shared_expert_gate": True, "ffn": "swiglu"}, (40,)),
     ("a trained router bias", {"router_bias": True, "router_bias_init": [0.3, -0.2, 0.1, 0.0]}, (40,)),
     ("aux loss alone", {"aux_loss_coef": 0.7}, (40,)),
     ("aux loss of each sequence", {"aux_loss_coef": 0.7, "aux_loss_scope": "sequence"}, (4, 10)),

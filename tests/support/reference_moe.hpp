@@ -50,7 +50,8 @@ struct MoE {
   std::size_t aux_seq_len = 0;  ///< > 0: the aux loss is the mean over sequences of this many tokens
   std::vector<double> w_router, b_router, expert_bias;
   std::vector<Network> experts;
-  std::vector<Network> shared;  ///< none or one
+  std::vector<Network> shared;        ///< none or one
+  std::vector<double> w_shared_gate;  ///< empty: none
 };
 
 struct MoEResult {
@@ -175,7 +176,11 @@ inline MoEResult moe_forward(const MoE& moe, const std::vector<double>& x, const
     }
     for (const Network& network : moe.shared) {
       const std::vector<double> out = network(token);
-      for (std::size_t d = 0; d < D; ++d) r.y[t * D + d] += out[d];
+      double factor = 1;
+      if (!moe.w_shared_gate.empty()) {
+        factor = 1 / (1 + std::exp(-std::inner_product(token.begin(), token.end(), moe.w_shared_gate.begin(), 0.0)));
+      }
+      for (std::size_t d = 0; d < D; ++d) r.y[t * D + d] += factor * out[d];
     }
   }
 

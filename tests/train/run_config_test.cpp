@@ -86,7 +86,10 @@ TEST_CASE("run_config: what is printed reads back to the same values", "[run_con
   config.model = llama_preset();
   config.model.vocab_size = 12345;
   config.model.num_kv_heads = 2;
-  config.model.qk_norm = config.model.tied_embeddings = true;
+  config.model.qk_norm = config.model.tied_embeddings = config.model.qk_norm_full_width = true;
+  config.model.attention_output_bias = false;
+  config.model.moe.num_shared_experts = 1;
+  config.model.moe.shared_expert_gate = true;
   config.model.gelu = Gelu::kErf;
   config.model.rope_pairing = RopePairing::kInterleaved;
   config.model.moe_layers = {0, 1};
@@ -112,6 +115,9 @@ TEST_CASE("run_config: what is printed reads back to the same values", "[run_con
   CHECK(same_bits(back.train.learning_rate, 0.1 + 0.2));
   CHECK(back.data.corpus == config.data.corpus);
   CHECK(back.model.moe_layers == config.model.moe_layers);
+  CHECK(back.model.qk_norm_full_width);
+  CHECK(back.model.moe.shared_expert_gate);
+  CHECK_FALSE(back.model.attention_output_bias);
   CHECK(back.model.moe.gate_order == GateOrder::kSigmoidTopkRenorm);
   CHECK(back.model.moe.router_bias_init == config.model.moe.router_bias_init);
 }

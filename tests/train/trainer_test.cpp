@@ -207,8 +207,9 @@ TEST_CASE("trainer: a non-finite loss or gradient stops with step and tensor nam
 TEST_CASE("trainer: after the first step, training allocates nothing", "[trainer]") {
   for (const ModelConfig& preset : {gpt2_preset(), llama_preset()}) {
     ModelConfig config = with_everything(toy_model(preset));
-    config.qk_norm = true;
+    config.qk_norm = config.qk_norm_full_width = true;
     config.moe.num_shared_experts = 1;
+    config.moe.shared_expert_gate = true;
     TrainConfig train = toy_training();
     train.accumulation_steps = 2;
     ToyBatches batches(11);
@@ -232,6 +233,7 @@ TEST_CASE("trainer: the memory estimate is the allocator's high-water mark, to t
       config.qk_norm = true;
       config.moe.drop_priority = DropPriority::kProbability;
       config.moe.num_shared_experts = 1;
+      config.moe.shared_expert_gate = config.qk_norm_full_width = preset.ffn == FfnKind::kSwiglu;
       if (!is_moe) config.moe_layers = {};
       TrainConfig train = toy_training();
       train.accumulation_steps = 2;

@@ -10,14 +10,15 @@
 namespace minimoe {
 
 /// The general.architecture that holds a model of `config` without loss: "gpt2", "llama" (also with experts, which is
-/// Mixtral), "qwen3moe" or "ernie4_5-moe".
+/// Mixtral), "qwen3moe", "ernie4_5-moe", "olmoe" or "qwen2moe".
 /// @param has_expert_bias whether some expert_bias is not 0.
 /// @throws Error(kUnsupported) naming the nearest one, and what would have to change for it.
 std::string gguf_architecture(const ModelConfig& config, bool has_expert_bias);
 
 /// What export_gguf would refuse in this model, without writing.
 /// @throws Error(kUnsupported) as gguf_architecture; for an expert_bias so spread that llama.cpp, which raises the sum
-/// of the chosen probabilities to 6.1e-5, may compute something else; for a number that float32 does not have.
+/// of the chosen probabilities to 6.1e-5, may compute something else; for a gate of the shared experts that is 0; for a
+/// number that float32 does not have.
 template <class T>
 void check_gguf(const ModelConfig& config, const ParameterList<T>& parameters);
 

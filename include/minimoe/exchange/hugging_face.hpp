@@ -9,8 +9,8 @@
 
 namespace minimoe {
 
-/// The model_type that holds a model of `config` without loss: "gpt2", "llama", "mixtral", "qwen3_moe" or
-/// "ernie4_5_moe".
+/// The model_type that holds a model of `config` without loss: "gpt2", "llama", "mixtral", "qwen3_moe",
+/// "ernie4_5_moe", "olmoe" or "qwen2_moe".
 /// @param has_expert_bias whether some expert_bias is not 0.
 /// @throws Error(kUnsupported) naming the nearest one, and what would have to change for it.
 std::string hugging_face_type(const ModelConfig& config, bool has_expert_bias);

@@ -13,7 +13,7 @@ template <class T>
 struct AttentionCache {
   View<T, 2> qkv_TM;        ///< what attention reads: projected, normed, rotated
   View<T, 2> projected_TM;  ///< before the QK norm; absent without one
-  View<T, 2> qk_rstd_TN;    ///< [T, num_heads + num_kv_heads]; absent without a QK norm
+  View<T, 2> qk_rstd_TN;    ///< [T, N], N the norms of a token: of its queries, then keys; absent without one
   View<T, 2> lse_TH;
   View<T, 2> attended_TD;  ///< input of the output projection
 
@@ -48,7 +48,8 @@ class Attention {
  public:
   Attention(const ModelConfig& config, MemoryResource* resource);
 
-  /// Registers prefix.qkv.{weight,bias}, prefix.proj.{weight,bias}, prefix.{q_norm,k_norm}.weight.
+  /// Registers prefix.qkv.{weight,bias}, prefix.proj.{weight,bias}, prefix.{q_norm,k_norm}.weight ([head_dim] each, or
+  /// [D] and [num_kv_heads * head_dim] over the full width).
   void collect_parameters(const std::string& prefix, ParameterList<T>& list);
   /// @param y, x [B * S, D]. @param past of one sequence (B = 1), to which the tokens of x are added; null: none.
   void forward(Exec& exec, View<T, 2> y, In<T, 2> x, std::size_t seq_len, const RopeTables<T>& rope,
@@ -58,8 +59,13 @@ class Attention {
 
  private:
   AttentionShape shape(std::size_t num_tokens, std::size_t seq_len) const;
+  /// Those of the queries and of the keys.
+  std::array<View<T, 2>, 2> qk_rstd(const AttentionCache<T>& cache, std::size_t num_tokens) const;
+  /// Where the keys begin, counted in widths of their norm.
+  std::size_t first_k_norm() const { return num_heads_ * num_k_norms_ / num_kv_heads_; }
 
   std::size_t num_heads_, num_kv_heads_, head_dim_;
+  std::size_t num_q_norms_, num_k_norms_;  // of a token
   double norm_eps_, init_std_, residual_init_std_;
   RopePairing pairing_;
   Parameter<T, 2> qkv_weight_, proj_weight_;

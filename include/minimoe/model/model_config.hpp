@@ -23,9 +23,11 @@ struct ModelConfig {
   PositionKind position = PositionKind::kLearned;
   FfnKind ffn = FfnKind::kGelu;  ///< of dense blocks and experts
   Gelu gelu = Gelu::kTanh;
-  bool attention_bias = true;    ///< biases on the attention projections
-  bool qk_norm = false;          ///< RMS norm of each query and key head
-  bool tied_embeddings = false;  ///< the head shares the token embedding's weight
+  bool attention_bias = true;         ///< biases on the attention projections
+  bool attention_output_bias = true;  ///< with attention_bias: on the output projection too (Qwen2: false)
+  bool qk_norm = false;               ///< RMS norm of each query and key head
+  bool qk_norm_full_width = false;    ///< over all queries, and all keys, of a token at once (OLMoE); needs qk_norm
+  bool tied_embeddings = false;       ///< the head shares the token embedding's weight
   double rope_theta = 10000;
   RopePairing rope_pairing = RopePairing::kHalfSplit;
   double norm_eps = 1e-5;
@@ -36,6 +38,10 @@ struct ModelConfig {
 
   std::size_t head_dim() const { return d_model / num_heads; }
   std::size_t kv_heads() const { return num_kv_heads ? num_kv_heads : num_heads; }
+  bool has_output_bias() const { return attention_bias && attention_output_bias; }
+  /// Queries, and keys, that one RMS norm of the QK norm runs over.
+  std::size_t q_norm_width() const { return qk_norm_full_width ? d_model : head_dim(); }
+  std::size_t k_norm_width() const { return qk_norm_full_width ? kv_heads() * head_dim() : head_dim(); }
   bool is_moe_layer(std::size_t layer) const;
   /// The layer configurations that follow from the fields above.
   MoEConfig moe_config() const;

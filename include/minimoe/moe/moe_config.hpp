@@ -41,6 +41,8 @@ struct MoEConfig {
 
   std::size_t num_shared_experts =
       0;  ///< one dense FFN of num_shared_experts * d_expert, added to every token; 0: none
+  bool shared_expert_gate =
+      false;  ///< its output is multiplied by sigmoid(x . w), w a trained vector (Qwen2-MoE); needs shared experts
 
   double router_init_std = 0.02;              ///< >= 0; 0 is a zero router: every token picks experts 0..K-1
   bool router_bias = false;                   ///< a trained bias on the logits

@@ -52,6 +52,11 @@ struct MoECache {
   View<T, 2> d_gate_weights_TK, d_logits_NE;
   View<T, 2> x_RD, y_RD;   ///< what experts read and wrote; in backward the gradients of both
   View<T, 2> d_shared_TD;  ///< of the shared experts' input; absent without them
+  // Of the shared experts' gate, absent without one: what the shared experts wrote (in backward its gradient), their
+  // row of each token (-1: padding), sigmoids, gradients.
+  View<T, 2> shared_ND;
+  View<std::int32_t, 2> shared_row_T1;
+  View<T, 2> shared_gate_T1, d_shared_gate_T1;
   FeedForwardCache<T> experts_R, shared;
 
   void plan(Arena& arena, const MoEConfig& config, std::size_t max_tokens);
@@ -67,10 +72,12 @@ class MoELayer {
 
   /// Registers prefix.router.weight [E, D], prefix.router.bias [E] (if any), prefix.expert_bias [E] (buffer),
   /// prefix.experts.{w_gate_proj,w_up_proj} [E, F, D], .b_up_proj [E, F], .w_down_proj [E, D, F], .b_down_proj [E, D],
-  /// and the shared experts under prefix.shared. An empty prefix gives "router.weight".
+  /// the shared experts under prefix.shared, and prefix.shared_gate.weight [1, D] (if any). An empty prefix gives
+  /// "router.weight".
   void collect_parameters(const std::string& prefix, ParameterList<T>& list);
 
-  /// y[t] = sum over kept slots k of gate_weights[t,k] * expert(topk_idx[t,k], x[t]), plus the shared experts.
+  /// y[t] = sum over kept slots k of gate_weights[t,k] * expert(topk_idx[t,k], x[t]), plus the shared experts, with
+  /// shared_expert_gate times sigmoid(x[t] . shared_gate.weight).
   /// @param y, x [T, D]; T = 0 is allowed. stats is reset and filled. The aux loss is computed whatever its
   /// coefficient.
   /// @throws Error(kNonFinite) naming the token when a router logit is NaN or infinite.
@@ -87,7 +94,7 @@ class MoELayer {
 
  private:
   MoEConfig config_;
-  Parameter<T, 2> router_weight_;
+  Parameter<T, 2> router_weight_, shared_gate_;
   Parameter<T, 1> router_bias_, expert_bias_;
   Parameter<T, 3> w_gate_proj_, w_up_proj_, w_down_proj_;
   Parameter<T, 2> b_up_proj_, b_down_proj_;
@@ -96,6 +103,7 @@ class MoELayer {
   void check_call(const char* where, In<T, 2> x, const RoutingContext& context, const MoECache<T>& cache) const;
   void forward_shared(Exec& exec, View<T, 2> y, In<T, 2> x, MoECache<T>& cache) const;
   void backward_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x_ND, MoECache<T>& cache);
+  void backward_gated_shared_add(Exec& exec, View<T, 2> d_x, In<T, 2> d_y, In<T, 2> x_ND, MoECache<T>& cache);
 };
 
 }  // namespace minimoe

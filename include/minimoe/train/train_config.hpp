@@ -30,7 +30,8 @@ struct TrainConfig {
   /// Gradients are scaled by clip_norm / (norm + 1e-6) when their global norm is above clip_norm; 0: never.
   double clip_norm = 1;
 
-  /// Of products with weights in the trainer (evaluation included), the router's excepted; all else is float.
+  /// Of products with weights in the trainer (evaluation included), those of the router and the shared experts' gate
+  /// excepted; all else is float.
   Precision precision = Precision::kFloat32;
 
   std::uint64_t seed = 36000;  ///< start values and training windows

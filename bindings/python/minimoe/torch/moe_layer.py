@@ -31,7 +31,8 @@ class MoELayer(nn.Module):
     Norm and residual connection are the caller's. Parameters, float32 on the CPU, E = num_experts, D = d_model, F =
     d_expert: router.weight [E, D], router.bias [E] (router_bias=True), experts.w_gate_proj (ffn="swiglu"),
     experts.w_up_proj [E, F, D], experts.w_down_proj [E, D, F], experts.b_up_proj [E, F] and experts.b_down_proj [E, D]
-    (ffn="gelu"), shared.* without the E; buffer expert_bias [E]. The library computes with their memory as it lies.
+    (ffn="gelu"), shared.* without the E, shared_gate.weight [1, D] (shared_expert_gate=True); buffer expert_bias [E]. The
+    library computes with their memory as it lies.
 
     Args:
         d_model: width of x and y.
@@ -44,7 +45,8 @@ class MoELayer(nn.Module):
             step. 0 when balance_loss is added to the loss instead.
         history: optimizer steps that `health` can look back on.
         moe: the other keys of model.moe (docs/configuration.md): gate_order, aux_loss_coef (0.01), aux_loss_scope,
-            z_loss_coef, capacity_factor, eval_capacity_factor, num_shared_experts, router_bias, bias_update_rate, ...
+            z_loss_coef, capacity_factor, eval_capacity_factor, num_shared_experts, shared_expert_gate, router_bias,
+            bias_update_rate, ...
 
     Raises ValueError that names each bad key, TypeError for another dtype than float32.
     """

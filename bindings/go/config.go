@@ -68,6 +68,7 @@ func (c *Config) UnmarshalJSON(text []byte) error {
 	type fields Config
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
+	c.Model.AttentionOutputBias = true // what a text from before there was this key means
 	return decoder.Decode((*fields)(c))
 }
 

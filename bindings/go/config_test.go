@@ -91,6 +91,16 @@ func TestAConfigWithAKeyThatThePackageLacksIsRefusedAndNotCut(t *testing.T) {
 	}
 }
 
+func TestAConfigFromBeforeAnOutputBiasCouldBeLeftOutHasOne(t *testing.T) {
+	written := ok(json.Marshal(smallConfig(t)))(t)
+	older := bytes.Replace(written, []byte(`"attention_output_bias":true,`), nil, 1)
+	var config minimoe.Config
+	must(t, json.Unmarshal(older, &config))
+	if len(older) == len(written) || !config.Model.AttentionOutputBias {
+		t.Fatalf("%s: %+v", older, config.Model)
+	}
+}
+
 func TestCostAndMemoryAreThoseOfTheModel(t *testing.T) {
 	config := smallConfig(t)
 	cost := ok(config.Cost())(t)

@@ -190,7 +190,8 @@ func judge[D any](ctx context.Context, op string, m *Model, dataset *Dataset, sp
 }
 
 // ImportModel makes a model of a directory of Hugging Face's transformers (model_type gpt2, llama, mixtral, qwen3_moe,
-// ernie4_5_moe, olmoe or qwen2_moe): ErrUnsupported for a model that the library cannot compute, ErrShape with the tensors that do not fit.
+// ernie4_5_moe, olmoe or qwen2_moe), or of a GGUF file of the same: ErrUnsupported for a model that the library cannot
+// compute, ErrShape with the tensors that do not fit.
 func ImportModel(path string, opts ...Option) (*Model, error) {
 	const op = "ImportModel"
 	if err := checkName(op, "path", path); err != nil {

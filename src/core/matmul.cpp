@@ -40,7 +40,7 @@ std::size_t stored(const GemmKernels<T>& kernels, std::size_t depth) {
   return ceil_div(depth, kernels.depth_per_element);
 }
 
-// How C is cut into independent tasks: bands of whole register tiles, from the sizes alone.
+// How C is cut into independent tasks: bands of whole register tiles, from the sizes alone (but in multiply_row).
 struct Split {
   std::size_t num_row_bands, num_column_bands;
 

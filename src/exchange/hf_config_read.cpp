@@ -248,6 +248,10 @@ void read_qwen2_moe(HfFields& in, ModelConfig& c) {
   c.attention_output_bias = !c.attention_bias;
   if (const JsonValue* list = in.find("layer_types")) {  // a window that is no wider than the text is refused below
     if (list->kind != Kind::kArray) return in.report("layer_types", *list, "a list");
+    if (list->items.size() != c.num_layers) {
+      in.wrong.push_back(
+          concat("layer_types: a list of ", list->items.size(), ", allowed ", c.num_layers, " (num_hidden_layers)"));
+    }
     bool windowed = false;
     in.flag("use_sliding_window", windowed);
     for (const JsonValue& block : list->items) {
@@ -261,7 +265,8 @@ void read_qwen2_moe(HfFields& in, ModelConfig& c) {
   in.size({"shared_expert_intermediate_size"}, width, 1, kMostHidden * kMostExperts);
   c.moe.num_shared_experts = width / c.moe.d_expert;
   c.moe.shared_expert_gate = true;
-  in.refuse_unless(width % c.moe.d_expert == 0 && c.moe.num_shared_experts <= kMostExperts,
+  // A size that is refused already would only make a second message.
+  in.refuse_unless(!in.unsupported.empty() || (width % c.moe.d_expert == 0 && c.moe.num_shared_experts <= kMostExperts),
                    "shared_expert_intermediate_size", concat(width),
                    concat("1 to ", kMostExperts, " times moe_intermediate_size = ", c.moe.d_expert));
   read_qwen_blocks(in, c);

@@ -7,6 +7,7 @@
 
 #include "core/simd/kernels.hpp"
 #include "minimoe/ops/linear.hpp"
+#include "moe/sigmoid.hpp"
 
 namespace minimoe {
 namespace {
@@ -39,10 +40,7 @@ template <class T>
 double sigmoid_row(const Kernels<T>& kernels, T* probs, T* scores, const T* logits, std::size_t num_experts) {
   const double lse = softmax_row(kernels, probs, logits, num_experts);
   T sum = 0;
-  for (std::size_t e = 0; e < num_experts; ++e) {
-    const T tail = std::exp(-std::abs(logits[e]));
-    sum += scores[e] = (logits[e] >= 0 ? T(1) : tail) / (T(1) + tail);
-  }
+  for (std::size_t e = 0; e < num_experts; ++e) sum += scores[e] = sigmoid(logits[e]);
   sum = std::max(sum, kMinDenominator<T>);
   for (std::size_t e = 0; e < num_experts; ++e) probs[e] = scores[e] / sum;
   return lse;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "moe/shared_gate.hpp"
 
-#include <cmath>
-
 #include "minimoe/ops/linear.hpp"
+#include "moe/sigmoid.hpp"
 
 namespace minimoe {
 
@@ -12,9 +11,7 @@ void shared_gate_forward(Exec& exec, View<T, 2> gate_T1, In<T, 2> x_TD, In<T, 2>
   const PrecisionScope precision(exec, Precision::kFloat32);
   linear_forward<T>(exec, gate_T1, x_TD, weight_1D, {});
   for (std::size_t t = 0; t < gate_T1.size(); ++t) {
-    T& gate = gate_T1.data()[t];
-    const T tail = std::exp(-std::abs(gate));
-    gate = (gate >= 0 ? T(1) : tail) / (T(1) + tail);
+    gate_T1.data()[t] = sigmoid(gate_T1.data()[t]);
   }
 }
 

@@ -118,8 +118,9 @@ TEMPLATE_TEST_CASE("matmul: one row times a transposed matrix has the bits that 
                    double) {
   using T = TestType;
   // Fewer columns than a vector, whole tiles and not, depths within and across blocks, tasks that are shared out.
-  const std::array<std::size_t, 2> sizes[] = {{1, 1},   {3, 17},   {8, 512},  {16, 16},  {31, 256},  {32, 257},
-                                              {33, 31}, {47, 600}, {70, 513}, {300, 64}, {37, 5000}, {1000, 96}};
+  const std::array<std::size_t, 2> sizes[] = {{1, 1},     {3, 17},    {8, 512},   {16, 16},  {31, 256},
+                                              {32, 257},  {33, 31},   {47, 600},  {70, 513}, {300, 64},
+                                              {37, 5000}, {1000, 96}, {2050, 520}};
   for (const InstructionSet set : available_instruction_sets()) {
     for (const auto& [N, K] : sizes) {
       const Tensor<T, 2> a = random_matrix<T>(2, K, "a"), b = random_matrix<T>(N, K, "b"),
@@ -128,7 +129,7 @@ TEMPLATE_TEST_CASE("matmul: one row times a transposed matrix has the bits that 
         Exec serial({.num_threads = 1, .instruction_set = set});
         Tensor<T, 2> both = make_tensor<T, 2>({2, N});
         matmul_with_bias<T>(serial, both, a, Transpose::kNo, b, Transpose::kYes, add);
-        for (const int num_threads : {1, 3}) {
+        for (const int num_threads : {1, 2, 3, 8}) {
           Exec exec({.num_threads = num_threads, .instruction_set = set});
           std::vector<T> alone(N + 64, std::numeric_limits<T>::quiet_NaN());
           matmul_with_bias<T>(exec, View<T, 2>(alone.data() + 32, {1, N}), In<T, 2>(a.data() + K, {1, K}),

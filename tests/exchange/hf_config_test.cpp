@@ -236,8 +236,15 @@ TEST_CASE("hugging face: what a field that is null or not there stands for is th
   CHECK_FALSE(read_hf_config(replaced(qwen2, "\"qkv_bias\": true", "\"qkv_bias\": false"), "c").model.attention_bias);
   const std::string renormalised = "\"norm_topk_prob\": true,";  // its default is false
   CHECK(read_hf_config(replaced(qwen2, renormalised, ""), "c").model.moe.gate_order == GateOrder::kSoftmaxTopk);
-  CHECK_NOTHROW(read_hf_config(replaced(qwen2, renormalised, renormalised + "\"layer_types\": [\"full_attention\"],"),
-                               "config.json"));
+  const auto with_types = [&](std::size_t count) {
+    std::string list;
+    for (std::size_t b = 0; b < count; ++b) list += concat(b ? ", " : "", "\"full_attention\"");
+    return replaced(qwen2, renormalised, concat(renormalised, "\"layer_types\": [", list, "],"));
+  };
+  const std::size_t num_layers = all[HfType::kQwen2Moe].num_layers;
+  CHECK_NOTHROW(read_hf_config(with_types(num_layers), "config.json"));
+  CHECK_THAT(refusal_of(with_types(num_layers - 1), ErrorCode::kCorruptFile),
+             ContainsSubstring(concat("layer_types: a list of ", num_layers - 1, ", allowed ", num_layers)));
 
   const std::string ernie = hf_config_json(HfType::kErnie45Moe, all[HfType::kErnie45Moe]);
   CHECK_NOTHROW(read_hf_config(replaced(ernie, "\"moe_norm_min\": 1e-12", "\"moe_norm_min\": 0"), "config.json"));
@@ -353,7 +360,8 @@ TEST_CASE("hugging face: a config.json that is wrong or asks for the impossible 
        "shared_expert_intermediate_size: 24582", ErrorCode::kUnsupported},
       {HfType::kQwen2Moe, "\"shared_expert_intermediate_size\": 18,", "", "shared_expert_intermediate_size is missing",
        ErrorCode::kCorruptFile},
-      {HfType::kQwen2Moe, "\"use_sliding_window\": false", "\"layer_types\": [\"sliding_attention\"]",
+      {HfType::kQwen2Moe, "\"use_sliding_window\": false",
+       "\"layer_types\": [\"sliding_attention\", \"full_attention\", \"full_attention\", \"full_attention\"]",
        "layer_types: \"sliding_attention\"", ErrorCode::kUnsupported},
       {HfType::kQwen2Moe, "\"use_sliding_window\": false", "\"layer_types\": 3", "layer_types: 3, allowed a list",
        ErrorCode::kCorruptFile},

@@ -3,12 +3,14 @@
 
 ORDERS = ["softmax_topk_renorm", "softmax_topk", "topk_softmax", "sigmoid_topk_renorm"]
 MOE = dict(layers=[1], num_experts=5, top_k=2, d_expert=6, gate_order="softmax_topk_renorm", routed_scale=1.0,
-           num_shared_experts=0, router_bias=False, router_learning_rate_factor=1.0, aux_loss_coef=0.3,
-           aux_loss_scope="micro_batch", z_loss_coef=0.2, bias_balancing=False, bias_update_rate=1e-3,
-           bias_centering=False, capacity_factor=0.0, eval_capacity_factor=0.0, drop_priority="position")
+           num_shared_experts=0, shared_expert_gate=False, router_bias=False, router_learning_rate_factor=1.0,
+           aux_loss_coef=0.3, aux_loss_scope="micro_batch", z_loss_coef=0.2, bias_balancing=False,
+           bias_update_rate=1e-3, bias_centering=False, capacity_factor=0.0, eval_capacity_factor=0.0,
+           drop_priority="position")
 GPT2 = dict(vocab_size=17, max_seq_len=10, num_layers=2, d_model=16, num_heads=4, num_kv_heads=0, d_ff=14,
-            norm="layer_norm", position="learned", ffn="gelu", gelu="tanh", attention_bias=True, qk_norm=False,
-            tied_embeddings=False, rope_theta=10000.0, rope_pairing="half_split", norm_eps=1e-5, moe=MOE)
+            norm="layer_norm", position="learned", ffn="gelu", gelu="tanh", attention_bias=True,
+            attention_output_bias=True, qk_norm=False, qk_norm_full_width=False, tied_embeddings=False,
+            rope_theta=10000.0, rope_pairing="half_split", norm_eps=1e-5, moe=MOE)
 LLAMA = GPT2 | dict(norm="rms_norm", position="rope", ffn="swiglu", attention_bias=False, num_kv_heads=2)
 
 
@@ -37,6 +39,7 @@ def moe_layer_cases():
                                                  gate_order="sigmoid_topk_renorm"), padded
     cases["capacity_probability_softmax"] = {}, dict(capacity_factor=0.7, drop_priority="probability",
                                                      gate_order="topk_softmax"), full
+    cases["shared_expert_gate_padding"] = swiglu, dict(num_shared_experts=2, shared_expert_gate=True), padded
     return cases
 
 
@@ -59,6 +62,9 @@ def model_cases():
         "llama_sigmoid_topk_renorm": (config(LLAMA, dict(gate_order="sigmoid_topk_renorm", aux_loss_scope="sequence",
                                                          layers=[0, 1]), num_kv_heads=0, rope_pairing="interleaved"),
                                       padded),
+        "llama_full_width": (config(LLAMA, dict(gate_order="softmax_topk", num_shared_experts=1,
+                                                shared_expert_gate=True), qk_norm=True,
+                                    qk_norm_full_width=True, attention_bias=True, attention_output_bias=False), padded),
     }
 
 
@@ -104,6 +110,8 @@ def moe_shapes(m):
     if c["num_shared_experts"]:
         width = c["num_shared_experts"] * c["d_expert"]
         shapes |= {f"shared.{n}": s for n, s in feed_forward_shapes(m, width).items()}
+    if c["shared_expert_gate"]:
+        shapes["shared_gate.weight"] = (1, m["d_model"])
     return shapes
 
 
@@ -124,9 +132,12 @@ def model_shapes(m):
         norm(f"{block}.norm1")
         shapes |= {f"{block}.attn.qkv.weight": (width, d), f"{block}.attn.proj.weight": (d, d)}
         if m["attention_bias"]:
-            shapes |= {f"{block}.attn.qkv.bias": (width,), f"{block}.attn.proj.bias": (d,)}
+            shapes[f"{block}.attn.qkv.bias"] = (width,)
+            if m["attention_output_bias"]:
+                shapes[f"{block}.attn.proj.bias"] = (d,)
         if m["qk_norm"]:
-            shapes |= {f"{block}.attn.q_norm.weight": (head_dim,), f"{block}.attn.k_norm.weight": (head_dim,)}
+            queries, keys = (d, (width - d) // 2) if m["qk_norm_full_width"] else (head_dim, head_dim)
+            shapes |= {f"{block}.attn.q_norm.weight": (queries,), f"{block}.attn.k_norm.weight": (keys,)}
         norm(f"{block}.norm2")
         is_moe = layer in m["moe"]["layers"]
         inner = moe_shapes(m) if is_moe else feed_forward_shapes(m, m["d_ff"])

@@ -37,8 +37,9 @@ def attention(p, prefix, x_BSD, m):
     qkv = F.linear(x_BSD, p[f"{prefix}.qkv.weight"], p.get(f"{prefix}.qkv.bias"))
     q, k, v = qkv.unflatten(-1, (heads + 2 * kv_heads, head_dim)).split([heads, kv_heads, kv_heads], dim=2)
     if m["qk_norm"]:
-        q = F.rms_norm(q, (head_dim,), p[f"{prefix}.q_norm.weight"], m["norm_eps"])
-        k = F.rms_norm(k, (head_dim,), p[f"{prefix}.k_norm.weight"], m["norm_eps"])
+        first = 2 if m["qk_norm_full_width"] else 3  # over all heads of a token at once, or over each
+        q, k = (F.rms_norm(t.flatten(first), w.shape, w, m["norm_eps"]).view_as(t)
+                for t, w in ((q, p[f"{prefix}.q_norm.weight"]), (k, p[f"{prefix}.k_norm.weight"])))
     if m["position"] == "rope":
         q, k = (rope(t, m["rope_theta"], m["rope_pairing"]) for t in (q, k))
     y = causal_attention(q, k, v).flatten(2)

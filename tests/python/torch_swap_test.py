@@ -105,6 +105,27 @@ class Mixtral(unittest.TestCase):
         with self.assertRaisesRegex(ValueError, "expected SiLU"):
             from_mixtral(block)
 
+    def test_a_block_of_olmoe_keeps_its_weights_as_they_are(self):
+        from transformers import OlmoeConfig
+        from transformers.models.olmoe.modeling_olmoe import OlmoeSparseMoeBlock
+        for renormalised in (False, True):
+            block = OlmoeSparseMoeBlock(OlmoeConfig(hidden_size=16, intermediate_size=12, num_experts=4,
+                                                    num_experts_per_tok=2, norm_topk_prob=renormalised))
+            with torch.no_grad():
+                for parameter in block.parameters():
+                    parameter.normal_(0, 0.3)
+            x = torch.randn(2, 5, 16)
+            theirs = block(x)
+            self.assertLess(relative_error(from_mixtral(block)(x), theirs[0] if isinstance(theirs, tuple) else theirs), 1e-5)
+
+    def test_shared_experts_are_not_dropped(self):
+        from transformers import Qwen2MoeConfig
+        from transformers.models.qwen2_moe.modeling_qwen2_moe import Qwen2MoeSparseMoeBlock
+        block = Qwen2MoeSparseMoeBlock(Qwen2MoeConfig(hidden_size=16, moe_intermediate_size=12, num_experts=4,
+                                                      shared_expert_intermediate_size=12, num_experts_per_tok=2))
+        with self.assertRaisesRegex(ValueError, "has shared_expert, which"):
+            from_mixtral(block)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -40,6 +40,8 @@ def moe_shapes(m):
     shapes += [(f"experts.{name}", count) for name, count in network(m, c["d_expert"], c["num_experts"])]
     if c.get("num_shared_experts"):
         shapes += [(f"shared.{name}", count) for name, count in network(m, c["num_shared_experts"] * c["d_expert"], 0)]
+    if c.get("shared_expert_gate"):
+        shapes.append(("shared_gate.weight", d))
     return shapes
 
 
@@ -125,6 +127,8 @@ def layer_cases():
         layer("half of the balance losses", having(dict(gelu, d_model=4), d_expert=2), 2800, balance_scale=0.5),
         layer("bias after 7 updates", small, 3000, bias_updates=7),
         layer("centred bias after 7 updates", having(small, bias_centering=True, **sigmoid), 3200, bias_updates=7),
+        layer("shared experts behind a gate, valid mask", having(swiglu, num_shared_experts=2, shared_expert_gate=True),
+              6200, valid=right_padding),
     ]
 
 

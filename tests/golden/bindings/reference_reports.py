@@ -39,13 +39,15 @@ def preset(case):
 # ---- configurations ----
 
 DEFAULTS = dict(vocab_size=0, max_seq_len=64, num_layers=2, d_model=64, num_heads=4, num_kv_heads=0, d_ff=256,
-                norm="layer_norm", position="learned", ffn="gelu", gelu="tanh", attention_bias=True, qk_norm=False,
-                tied_embeddings=False, rope_theta=10000.0, rope_pairing="half_split", norm_eps=1e-5)
+                norm="layer_norm", position="learned", ffn="gelu", gelu="tanh", attention_bias=True,
+                attention_output_bias=True, qk_norm=False, qk_norm_full_width=False, tied_embeddings=False,
+                rope_theta=10000.0, rope_pairing="half_split", norm_eps=1e-5)
 LLAMA = dict(norm="rms_norm", position="rope", ffn="swiglu", attention_bias=False)
 MOE_DEFAULTS = dict(layers=[], num_experts=4, top_k=2, d_expert=256, gate_order="auto", routed_scale=1.0,
-                    num_shared_experts=0, router_bias=False, router_learning_rate_factor=1.0, aux_loss_coef=0.01,
-                    aux_loss_scope="micro_batch", z_loss_coef=0.0, bias_balancing=False, bias_update_rate=1e-3,
-                    bias_centering=False, capacity_factor=0.0, eval_capacity_factor=0.0, drop_priority="position")
+                    num_shared_experts=0, shared_expert_gate=False, router_bias=False, router_learning_rate_factor=1.0,
+                    aux_loss_coef=0.01, aux_loss_scope="micro_batch", z_loss_coef=0.0, bias_balancing=False,
+                    bias_update_rate=1e-3, bias_centering=False, capacity_factor=0.0, eval_capacity_factor=0.0,
+                    drop_priority="position")
 TRAIN_DEFAULTS = dict(steps=5000, batch_size=16, seq_len=64, accumulation_steps=1, learning_rate=1e-3,
                       min_learning_rate=1e-4, warmup_steps=100, schedule="cosine", beta1=0.9, beta2=0.95, adam_eps=1e-8,
                       weight_decay=0.1, clip_norm=1.0, precision="fp32", seed=36000)
@@ -86,8 +88,9 @@ def cost(m, seq_len):
     total += m["max_seq_len"] * d if m["position"] == "learned" else 0
     products, idle = vocab * d, 0
     for block in range(m["num_layers"]):
-        total += 2 * norm + qkv * d + d * d + (qkv + d if m["attention_bias"] else 0)
-        total += 2 * head_dim if m["qk_norm"] else 0
+        total += 2 * norm + qkv * d + d * d + (qkv if m["attention_bias"] else 0)
+        total += d if m["attention_bias"] and m["attention_output_bias"] else 0
+        total += ((qkv + d) // 2 if m["qk_norm_full_width"] else 2 * head_dim) if m["qk_norm"] else 0
         products += qkv * d + d * d + (seq_len + 1) * d
         if block not in moe["layers"]:
             total += feed_forward_size(m, m["d_ff"])
@@ -96,9 +99,9 @@ def cost(m, seq_len):
         experts, top_k, width = moe["num_experts"], moe["top_k"], moe["d_expert"]
         shared = moe["num_shared_experts"] * width
         total += experts * d + experts * feed_forward_size(m, width) + (experts if moe["router_bias"] else 0)
-        total += feed_forward_size(m, shared) if shared else 0
+        total += (feed_forward_size(m, shared) if shared else 0) + (d if moe["shared_expert_gate"] else 0)
         idle += (experts - top_k) * feed_forward_size(m, width)
-        products += experts * d + matrices * d * (top_k * width + shared)
+        products += experts * d + matrices * d * (top_k * width + shared) + (d if moe["shared_expert_gate"] else 0)
     return {"total_parameters": total, "active_parameters": total - idle, "train_flops_per_token": 6.0 * products}
 
 

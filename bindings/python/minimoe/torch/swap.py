@@ -51,7 +51,8 @@ def from_mixtral(block: Any, **options: Any) -> MoELayer:
         layer.mlp = from_mixtral(layer.mlp)
 
     Blocks of other models with the same layout fit as well: gate.weight [E, D], experts.gate_up_proj [E, 2F, D],
-    experts.down_proj [E, D, F], SiLU, softmax over all experts, top-k, weights divided by their sum. The balance loss is
+    experts.down_proj [E, D, F], SiLU, softmax over all experts, top-k, weights divided by their sum (unless
+    gate.norm_topk_prob is there and false), no shared experts. The balance loss is
     ours from here on (aux_loss_coef=0.01, not the model's router_aux_loss_coef).
     """
     try:
@@ -64,9 +65,13 @@ def from_mixtral(block: Any, **options: Any) -> MoELayer:
         raise ValueError(f"block: its activation is {type(activation).__name__}, expected SiLU")
     if getattr(block, "jitter_noise", 0):
         raise ValueError(f"block: jitter_noise is {block.jitter_noise}, MoELayer has none: set it to 0 first")
+    for shared in ("shared_expert", "shared_experts"):
+        if getattr(block, shared, None) is not None:
+            raise ValueError(f"block: {type(block).__name__} has {shared}, which from_mixtral does not take over")
     gate, up = stacked.chunk(2, dim=1)
     values = {"router.weight": router, "experts.w_gate_proj": gate, "experts.w_up_proj": up, "experts.w_down_proj": down}
-    options.setdefault("gate_order", "softmax_topk_renorm")
+    renormalised = getattr(block.gate, "norm_topk_prob", True)
+    options.setdefault("gate_order", "softmax_topk_renorm" if renormalised else "softmax_topk")
     return _layer(values, ffn="swiglu", top_k=top_k, training=block.training, **options)
 
 

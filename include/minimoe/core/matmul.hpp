@@ -30,7 +30,8 @@ struct MatmulPart {
 };
 
 /// What is done to each part of a product as soon as it is complete, while it is in a near cache. Parts come from
-/// several threads, in any order, and depend on the sizes alone; together they are all of c.
+/// several threads, in any order, and depend on the sizes alone, those of a single row on the number of threads too;
+/// together they are all of c.
 class MatmulFinish {
  public:
   /// @param body body(const MatmulPart&), which the caller keeps alive during the product.

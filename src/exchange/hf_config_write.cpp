@@ -93,13 +93,10 @@ void add_qwen2_moe(HfConfigWriter& out, const ModelConfig& config) {
 }
 
 void add_qwen3_moe(HfConfigWriter& out, const ModelConfig& config) {
-  const MoEConfig& moe = config.moe;
   out.add("attention_bias", config.attention_bias);
   add_qwen_blocks(out, config);
-  out.add("num_experts", moe.num_experts).add("num_local_experts", moe.num_experts);
-  out.add("num_experts_per_tok", moe.top_k).add("moe_intermediate_size", moe.d_expert);
-  out.add("norm_topk_prob", moe.resolved_gate_order() != GateOrder::kSoftmaxTopk);
-  add_router(out);
+  out.add("num_local_experts", config.moe.num_experts).add("moe_intermediate_size", config.moe.d_expert);
+  add_routed_experts(out, config.moe);
 }
 
 void add_ernie4_5_moe(HfConfigWriter& out, const ModelConfig& config) {

@@ -6,6 +6,7 @@
 #include "data/bpe/tokenizer_json.hpp"
 #include "exchange/gguf_file.hpp"
 #include "exchange/gguf_models.hpp"
+#include "exchange/same_values.hpp"
 #include "support/catch.hpp"
 #include "support/refusal.hpp"
 #include "support/temporary_directory.hpp"
@@ -41,16 +42,8 @@ TEST_CASE("gguf: every value comes back from an export, and the same bytes from 
     CHECK(saved.config().norm_eps == config.norm_eps);
     MiniGPT<double> back(saved.config());
     saved.load_weights(back);
-    const ParameterList<float> before = model.parameters();
-    const ParameterList<double> after = back.parameters();
-    REQUIRE(before.size() == after.size());
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      INFO(before[i].name);
-      REQUIRE(before[i].name == after[i].name);
-      REQUIRE(before[i].shape == after[i].shape);
-      CHECK(std::equal(before[i].value, before[i].value + before[i].size(), after[i].value));
-    }
-    export_gguf(directory.file("again.gguf"), saved.config(), after);
+    minimoe_test::check_same_values(model.parameters(), back.parameters());
+    export_gguf(directory.file("again.gguf"), saved.config(), back.parameters());
     CHECK(read_file(directory.file("again.gguf")) == read_file(path));
     MiniGPT<float> other(small_gguf(m == 0 ? llama_preset() : gpt2_preset()));
     CHECK_THROWS_AS(saved.load_weights(other), Error);

@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "exchange/hf_tensors.hpp"
+#include "exchange/same_values.hpp"
 #include "minimoe/exchange/hugging_face.hpp"
 #include "support/catch.hpp"
 #include "support/refusal.hpp"
@@ -87,15 +88,7 @@ TEST_CASE("hugging face: every value comes back from an export", "[exchange]") {
     const HuggingFaceModel saved(directory.file("out"));
     MiniGPT<double> back(saved.config());
     saved.load_weights(back);
-    const ParameterList<float> before = model.parameters();
-    const ParameterList<double> after = back.parameters();
-    REQUIRE(before.size() == after.size());
-    for (std::size_t i = 0; i < before.size(); ++i) {
-      INFO(before[i].name);
-      REQUIRE(before[i].name == after[i].name);
-      REQUIRE(before[i].shape == after[i].shape);
-      CHECK(std::equal(before[i].value, before[i].value + before[i].size(), after[i].value));
-    }
+    minimoe_test::check_same_values(model.parameters(), back.parameters());
     MiniGPT<float> other(tiny_model(llama_preset()));
     if (config.position == PositionKind::kLearned) CHECK_THROWS_AS(saved.load_weights(other), Error);
   }

@@ -726,10 +726,11 @@ MINIMOE_API minimoe_status minimoe_compare_findings(const char *json, size_t jso
 /* --------------------------------------------------------------------------------------- the bare MoE layer -- */
 /* For a host that has its own model and loop. x and y are [T, D], D = d_model, E = num_experts, K = top_k, F =
  * d_expert; y is the weighted sum of the experts' outputs, plus the shared experts' (times sigmoid(x .
- * shared_gate.weight) with shared_expert_gate): norm and residual connection are the host's. Parameters are named router.weight [E, D], router.bias [E] (with router_bias), expert_bias [E] (buffer),
- * experts.w_gate_proj (with ffn "swiglu"), experts.w_up_proj [E, F, D], experts.w_down_proj [E, D, F],
- * experts.b_up_proj [E, F] and experts.b_down_proj [E, D] (both with "gelu"), shared.* without the E for the shared
- * experts, and shared_gate.weight [1, D] (with shared_expert_gate). Gradients of parameters accumulate until minimoe_moe_layer_zero_gradients. */
+ * shared_gate.weight) with shared_expert_gate): norm and residual connection are the host's. Parameters are named
+ * router.weight [E, D], router.bias [E] (with router_bias), expert_bias [E] (buffer), experts.w_gate_proj (with ffn
+ * "swiglu"), experts.w_up_proj [E, F, D], experts.w_down_proj [E, D, F], experts.b_up_proj [E, F] and
+ * experts.b_down_proj [E, D] (both with "gelu"), shared.* without the E for the shared experts, and shared_gate.weight
+ * [1, D] (with shared_expert_gate). Gradients of parameters accumulate until minimoe_moe_layer_zero_gradients. */
 
 /** What one forward routed, in short. */
 typedef struct minimoe_routing_metrics {

@@ -85,10 +85,14 @@ static void mm_array_release(mm_array *array) {
 
 static const char *mm_kind_name(char kind, size_t size) {
   switch (kind) {
-    case 'f': return "float32";
-    case 'u': return "uint16";
-    case 'b': return "uint8 or bool";
-    default: return size == 8 ? "int64" : "int32";
+    case 'f':
+      return "float32";
+    case 'u':
+      return "uint16";
+    case 'b':
+      return "uint8 or bool";
+    default:
+      return size == 8 ? "int64" : "int32";
   }
 }
 

@@ -6,8 +6,9 @@
 
 static PyObject *mm_error_factory, *mm_log_handler;
 
-/* An interpreter that is ending ends each thread that waits for it, there and then, which the library's C++ frames between
- * do not survive. So from mm_leave_python on nobody begins to wait, and it lets those that have begun come through. */
+/* An interpreter that is ending ends each thread that waits for it, there and then, which the library's C++ frames
+ * between do not survive. So from mm_leave_python on nobody begins to wait, and it lets those that have begun come
+ * through. */
 static atomic_int mm_left_python, mm_num_waiting;
 
 static int mm_enter_python(PyGILState_STATE *state) {
@@ -85,7 +86,8 @@ static _Atomic(int64_t) mm_memory_bytes;
 static void *mm_allocate(void *user_data, size_t size, size_t alignment) {
   void *memory = NULL;
   (void)user_data;
-  if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size ? size : 1) != 0) return NULL;
+  if (posix_memalign(&memory, alignment < sizeof(void *) ? sizeof(void *) : alignment, size ? size : 1) != 0)
+    return NULL;
   atomic_fetch_add(&mm_memory_bytes, (int64_t)size);
   return memory;
 }

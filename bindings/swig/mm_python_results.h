@@ -40,17 +40,17 @@ static PyObject *mm_tensor_view(const minimoe_tensor_view *view) {
       return NULL;
     }
   }
-  return Py_BuildValue("(NNKK)", shape, PyLong_FromVoidPtr((void *)view->values),
-                       (unsigned long long)view->num_values, (unsigned long long)view->generation);
+  return Py_BuildValue("(NNKK)", shape, PyLong_FromVoidPtr((void *)view->values), (unsigned long long)view->num_values,
+                       (unsigned long long)view->generation);
 }
 
 static int mm_append_steps(PyObject *list, const minimoe_step_metrics *steps, size_t count) {
   size_t i;
   for (i = 0; i < count; ++i) {
     const minimoe_step_metrics *s = &steps[i];
-    PyObject *item = Py_BuildValue("(LddddddLL)", (long long)s->step, s->loss, s->aux_loss, s->z_loss, s->total_loss,
-                                   s->learning_rate, s->gradient_norm, (long long)s->num_tokens,
-                                   (long long)s->num_extra_passes);
+    PyObject *item =
+        Py_BuildValue("(LddddddLL)", (long long)s->step, s->loss, s->aux_loss, s->z_loss, s->total_loss,
+                      s->learning_rate, s->gradient_norm, (long long)s->num_tokens, (long long)s->num_extra_passes);
     if (!item || PyList_Append(list, item) < 0) {
       Py_XDECREF(item);
       return 0;

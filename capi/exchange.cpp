@@ -39,9 +39,8 @@ UpcyclingOptions upcycling_options(const char* where, const std::string& json, s
   read.integer("seed", seed, 0, ~std::uint64_t{0});
   read.finish();
   const auto& names = config::kGateOrderNames;
-  const auto* const found = std::find_if(std::begin(names), std::end(names), [&](const auto& n) {
-    return order == n.name && n.value != GateOrder::kAuto;
-  });
+  const auto* const found = std::find_if(std::begin(names), std::end(names),
+                                         [&](const auto& n) { return order == n.name && n.value != GateOrder::kAuto; });
   require(found != std::end(names), where, ": json: gate_order: ", in_quotes(order),
           ", allowed softmax_topk_renorm, topk_softmax, sigmoid_topk_renorm");
   options.gate_order = found->value;
@@ -112,7 +111,7 @@ minimoe_status minimoe_model_export(const minimoe_model* model, const char* json
       return;
     }
     if (options.format == "gguf") {
-      minimoe::export_gguf(to, reading->config.model, reading->parameters, vocabulary);
+      minimoe::export_gguf(to, reading->config.model, reading->parameters, vocabulary, options.tokenizer);
     } else {
       minimoe::export_hugging_face(to, reading->config.model, reading->parameters);
     }

@@ -50,9 +50,10 @@ void add_gguf_config(GgufMetadata& out, GgufArchitecture architecture, const Mod
   add("expert_shared_feed_forward_length", shared_width);
 }
 
-void add_gguf_vocabulary(GgufMetadata& out, const BpeTokenizer& tokenizer, std::size_t vocab_size) {
+void add_gguf_vocabulary(GgufMetadata& out, const BpeTokenizer& tokenizer, const std::string& name,
+                         std::size_t vocab_size) {
   constexpr std::int32_t kNormal = 1, kUnused = 5;
-  require(tokenizer.vocab_size() <= vocab_size, "export_gguf: the tokenizer has ", tokenizer.vocab_size(),
+  require(tokenizer.vocab_size() <= vocab_size, "export_gguf: ", name, " has ", tokenizer.vocab_size(),
           " tokens, the model ", vocab_size);
   std::vector<std::string> tokens, merges;
   for (const std::string& token : tokenizer.tokens()) tokens.push_back(visible_bytes(token));
@@ -128,14 +129,15 @@ void check_gguf(const ModelConfig& config, const ParameterList<T>& parameters) {
 
 template <class T>
 void export_gguf(const std::string& path, const ModelConfig& config, const ParameterList<T>& parameters,
-                 const std::string& tokenizer_json) {
+                 const std::string& tokenizer_json, const std::string& tokenizer_name) {
   const GgufArchitecture architecture = checked_architecture(config, parameters);
   GgufMetadata metadata;
   add_gguf_config(metadata, architecture, config);
   if (tokenizer_json.empty()) {
     metadata.add("tokenizer.ggml.model", "none");
   } else {
-    add_gguf_vocabulary(metadata, read_tokenizer_json(tokenizer_json, "tokenizer"), config.vocab_size);
+    add_gguf_vocabulary(metadata, read_tokenizer_json(tokenizer_json, tokenizer_name), tokenizer_name,
+                        config.vocab_size);
   }
   std::map<std::string, const T*> values;
   for (const ParameterRef<T>& p : parameters) values[p.name] = p.value;
@@ -157,7 +159,9 @@ void export_gguf(const std::string& path, const ModelConfig& config, const Param
 
 template void check_gguf(const ModelConfig&, const ParameterList<float>&);
 template void check_gguf(const ModelConfig&, const ParameterList<double>&);
-template void export_gguf(const std::string&, const ModelConfig&, const ParameterList<float>&, const std::string&);
-template void export_gguf(const std::string&, const ModelConfig&, const ParameterList<double>&, const std::string&);
+template void export_gguf(const std::string&, const ModelConfig&, const ParameterList<float>&, const std::string&,
+                          const std::string&);
+template void export_gguf(const std::string&, const ModelConfig&, const ParameterList<double>&, const std::string&,
+                          const std::string&);
 
 }  // namespace minimoe

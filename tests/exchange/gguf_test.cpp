@@ -101,8 +101,12 @@ TEST_CASE("gguf: a vocabulary of byte-level BPE is written as GPT-2's", "[exchan
   CHECK(read_file(path).find("[PAD 258]") != std::string::npos);
   CHECK(GgufModel(path).config().vocab_size == 259);
   config.vocab_size = 256;
-  CHECK_THROWS_AS(export_gguf(path, config, MiniGPT<float>(config).parameters(), json), Error);
-  CHECK_THROWS_AS(export_gguf(path, config, MiniGPT<float>(config).parameters(), "{}"), Error);
+  MiniGPT<float> smaller(config);
+  const auto parameters = smaller.parameters();
+  CHECK_THROWS_WITH(export_gguf(path, config, parameters, json, "their.json"),
+                    "export_gguf: their.json has 257 tokens, the model 256");
+  CHECK_THROWS_WITH(export_gguf(path, config, parameters, "{}", "their.json"),
+                    "their.json: model is missing, expected an object");
 }
 
 TEST_CASE("gguf: the width of qwen2moe's shared experts is a multiple of an expert's", "[exchange]") {

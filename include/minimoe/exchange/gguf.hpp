@@ -28,11 +28,12 @@ void check_gguf(const ModelConfig& config, const ParameterList<T>& parameters);
 /// @param parameters of a model of `config`
 /// @param tokenizer_json  a byte-level BPE vocabulary to write as one of GPT-2's kind, filled up with unused tokens to
 /// vocab_size; empty: the file has no vocabulary (tokenizer.ggml.model "none").
+/// @param tokenizer_name  what errors call it: its file
 /// @throws Error(kUnsupported) as check_gguf; Error(kCorruptFile) for a tokenizer of another kind;
 /// Error(kInvalidArgument) for one with more tokens than the model; Error(kIo).
 template <class T>
 void export_gguf(const std::string& path, const ModelConfig& config, const ParameterList<T>& parameters,
-                 const std::string& tokenizer_json = {});
+                 const std::string& tokenizer_json = {}, const std::string& tokenizer_name = "tokenizer");
 
 /// A GGUF file of one of those architectures, as llama.cpp and this library write them, of tensors in F32, F16, BF16 or
 /// F64. Opening it reads and checks the header; weights are read on demand. Its vocabulary is not read.

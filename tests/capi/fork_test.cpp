@@ -9,6 +9,7 @@
 
 #include "capi/small_run.hpp"
 #include "support/catch.hpp"
+#include "support/started_threads.hpp"
 
 using namespace minimoe_test;
 
@@ -37,6 +38,7 @@ TEST_CASE("capi: in a forked child idle handles go on, to the same bits", "[capi
   SmallRun run(2);
   REQUIRE(run.create());
   REQUIRE(run.steps(2) == MINIMOE_OK);  // the parent's thread pool runs
+  let_threads_start();
   const auto train_on = [&] {
     if (run.steps(2) != MINIMOE_OK) return 1;
     if (run.weights() != expected) return 2;
@@ -63,6 +65,7 @@ TEST_CASE("capi: a fork during training leaves the child handles that say so and
   std::thread training([&] {
     while (!stop) failures += run.steps(50) != MINIMOE_OK;
   });
+  let_threads_start();
   minimoe_model* const model = run.model;
   minimoe_dataset* const dataset = run.dataset;
   int caught = 0;

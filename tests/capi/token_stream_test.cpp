@@ -8,6 +8,7 @@
 
 #include "capi/small_run.hpp"
 #include "support/catch.hpp"
+#include "support/started_threads.hpp"
 
 namespace c = minimoe::capi::v0;
 using namespace minimoe_test;
@@ -139,6 +140,7 @@ TEST_CASE("capi: a stream outlives its model's handle, is cancelled without a lo
   c::CancelToken token;
   token.fire();
   CHECK(message_of([&] { stream.next(&token); }) == "minimoe_token_stream_next: cancelled");
+  let_threads_start();
   const pid_t child = fork();
   if (child == 0) {
     alarm(60);

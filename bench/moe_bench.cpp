@@ -133,9 +133,9 @@ void gather_and_combine(benchmark::State& state) {
 void gather_and_combine_backward(benchmark::State& state) {
   Layer run(state.range(0));
   for (auto _ : state) {
-    combine_backward(run.exec, run.cache.d_y_RD, run.cache.d_gate_weights_TK, run.d_y, run.cache.y_RD,
-                     run.cache.gate_weights_TK, run.cache.slot_row_TK);
-    gather_slots_backward_add<float>(run.exec, run.d_x, run.cache.d_y_RD, run.cache.slot_row_TK);
+    combine_backward(run.exec, run.cache.y_RD, run.cache.d_gate_weights_TK, run.d_y, run.cache.gate_weights_TK,
+                     run.cache.slot_row_TK);
+    gather_slots_backward_add<float>(run.exec, run.d_x, run.cache.y_RD, run.cache.slot_row_TK);
   }
   finish(state, 0);
 }

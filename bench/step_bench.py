@@ -23,6 +23,12 @@ SWIGLU = ["--set", "model.preset=llama", "--set", "model.moe.d_expert=672"]  # w
 COLUMNS = ["torch", "compile", "mixtral"]
 
 
+def has_bf16_instructions():
+    """Without them both sides emulate, a step takes PyTorch a minute, and the ratio says nothing."""
+    cpu = pathlib.Path("/proc/cpuinfo")
+    return cpu.exists() and " avx512_bf16" in cpu.read_text()
+
+
 def cases(options, torch, mixtral):
     """(name, column -> command) of each row of models."""
     for size, kind in [("lab", "moe"), ("lab", "dense")] + ([("mid", "moe"), ("mid", "dense")] if options.mid else []):
@@ -38,7 +44,8 @@ def cases(options, torch, mixtral):
         if (size, kind) != ("mid", "moe"):
             continue
         bf16 = {"ours": [*row["ours"], "--set", "train.precision=bf16"]}
-        yield "mid moe, bf16", {**bf16, "torch": [*row["torch"], "--bf16"]} if torch else bf16
+        if has_bf16_instructions():
+            yield "mid moe, bf16", {**bf16, "torch": [*row["torch"], "--bf16"]} if torch else bf16
         if mixtral:
             yield "mid moe, SwiGLU", {"ours": [*row["ours"], *SWIGLU],
                                       "mixtral": [mixtral, str(HERE / "peer_torch.py"), *arguments, "--hf", "grouped_mm"]}

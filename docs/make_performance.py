@@ -2,7 +2,7 @@
 """Refreshes docs/performance/ and the tables of docs/performance.md from a directory of measurements.
 
 Usage: make_performance.py [DIRECTORY]  (build/bench, which `make bench` fills: steps.json, steps-2.json, load.json, scaling.json and
-its pictures). A table whose file is not there stays as it is. --check writes nothing, and fails when a table is not that of the
+its pictures; steps-avx512.json is steps.json of a CPU with AVX-512). A table whose file is not there stays as it is. --check writes nothing, and fails when a table is not that of the
 JSON files in docs/performance/.
 """
 import json
@@ -14,7 +14,7 @@ import sys
 DOCS = pathlib.Path(__file__).resolve().parent
 KEPT = DOCS / "performance"
 DOCUMENT = DOCS / "performance.md"
-FILES = ["steps.json", "steps-2.json", "load.json", "scaling.json", "scaling.svg", "scaling.png"]
+FILES = ["steps.json", "steps-2.json", "steps-avx512.json", "load.json", "scaling.json", "scaling.svg", "scaling.png"]
 PEERS = {"torch": "torch eager", "compile": "torch.compile", "mixtral": "Mixtral grouped_mm"}
 
 
@@ -107,6 +107,7 @@ def load_table(rows):
 
 
 TABLES = {"steps": ("steps.json", steps_table), "steps-2": ("steps-2.json", steps_table),
+          "steps-avx512": ("steps-avx512.json", steps_table), "layers-avx512": ("steps-avx512.json", layers_table),
           "layers": ("steps.json", layers_table), "profile": ("steps.json", profile_table),
           "threads": ("scaling.json", threads_table), "growth": ("scaling.json", growth_table),
           "load": ("load.json", load_table)}

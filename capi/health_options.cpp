@@ -21,6 +21,8 @@ HealthOptions input_health_options(const char* function, const char* json, std::
   in.real("gate_excess_above", o.gate_excess_above, 0, 1);
   in.real("gate_gap_above", o.gate_gap_above, 0, 1);
   in.real("drop_rate_above", o.drop_rate_above, 0, 1);
+  in.real("cold_below", o.cold_below, 0, 1);
+  in.real("hot_above", o.hot_above, 1, 4096);
   in.real("chance_above", o.chance_above, 0, 1);
   in.real("early_share_above", o.early_share_above, 0, 1);
   in.real("falling_above", o.falling_above, 0, 1);

@@ -630,8 +630,9 @@ MINIMOE_API minimoe_status minimoe_trainer_interference(minimoe_trainer *trainer
  * length: all of it is checked, and the last 20000 lines of each layer (at most 2^24 counts) are kept and judged
  * @param json {"window": 50, "warmup": 50, "settle_steps": 50, "collapsed_below", "skewed_below",
  * "always_chosen_above", "often_chosen_above", "overloaded_above", "gate_collapsed_below", "gate_excess_above",
- * "gate_gap_above", "drop_rate_above", "chance_above", "early_share_above", "falling_above"}; for the advice also
- * "aux_loss_coef", "z_loss_coef", "router_init_std", "bias_balancing" (true or false; unknown when left out)
+ * "gate_gap_above", "drop_rate_above", "cold_below", "hot_above", "chance_above", "early_share_above",
+ * "falling_above"}; for the advice also "aux_loss_coef", "z_loss_coef", "router_init_std", "bias_balancing" (true or
+ * false; unknown when left out)
  * @param buf receives {"verdict": "healthy" | "skewed" | "at-risk" | "collapsed" | "sham" | "untested", "window",
  * "warmup", "options", "layers": [{"layer", "verdict", "rule", "reason", "advice", "findings", "figures",
  * "windows"}], "text"}; the worst layer decides
@@ -689,8 +690,9 @@ MINIMOE_API minimoe_status minimoe_model_specialisation(const minimoe_model *mod
  * "positions": [..drop rate at each position of a sequence], "rows": [..of each sequence of a batch], "classes":
  * [{"name", "count", "enough", "dropped", "drop_rate"}]}]}, "evaluation": the same of `split` under
  * eval_capacity_factor, "stragglers": [{"block", "expert" with the most rows, "row_share", "time_share", "slowdown",
- * "seconds": [..E], "seconds_together"}], "text"}. Stragglers: the experts on one batch without drops, each timed
- * alone; measurements, which differ from run to run. docs/specialisation.md has the definitions.
+ * "seconds": [..E], "seconds_together", "layer_seconds", "layer_time_share"}], "text"}. Stragglers: the experts on one
+ * batch without drops, each timed alone; measurements, which differ from run to run. docs/specialisation.md has the
+ * definitions.
  *
  * When the buffer is too small, `needed` is what surely suffices, and nothing was computed. Errors as
  * minimoe_model_specialisation; "train" is no evaluation split.

@@ -75,6 +75,8 @@ type Straggler struct {
 	Slowdown        float64   `json:"slowdown"`
 	Seconds         []float64 `json:"seconds"` // [E], each expert alone
 	SecondsTogether float64   `json:"seconds_together"`
+	LayerSeconds    float64   `json:"layer_seconds"`    // the whole layer's forward
+	LayerTimeShare  float64   `json:"layer_time_share"` // of the expert
 }
 
 // CapacityReport tells what the capacity limit costs: who is dropped, and the loss without drops. split is one of

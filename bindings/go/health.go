@@ -22,6 +22,8 @@ type HealthOptions struct {
 	GateExcessAbove    *float64 `json:"gate_excess_above,omitempty"`
 	GateGapAbove       *float64 `json:"gate_gap_above,omitempty"`
 	DropRateAbove      *float64 `json:"drop_rate_above,omitempty"`
+	ColdBelow          *float64 `json:"cold_below,omitempty"`
+	HotAbove           *float64 `json:"hot_above,omitempty"`
 	ChanceAbove        *float64 `json:"chance_above,omitempty"`
 	EarlyShareAbove    *float64 `json:"early_share_above,omitempty"`
 	FallingAbove       *float64 `json:"falling_above,omitempty"`
@@ -94,8 +96,15 @@ type RouterFigures struct {
 	LoadCV                        float64   `json:"load_cv"`
 	MeanProbs                     []float64 `json:"mean_probs"`
 	GateWeightShare               []float64 `json:"gate_weight_share"`
+	GateWeightEffectiveExperts    *float64  `json:"gate_weight_effective_experts"`
+	GateWeightEntropy             *float64  `json:"gate_weight_entropy"`
+	GateWeightMaxViolation        *float64  `json:"gate_weight_max_violation"`
+	GateWeightUtilisation         []float64 `json:"gate_weight_utilisation"`
 	GateMassEffectiveExperts      *float64  `json:"gate_mass_effective_experts"`
 	GateMassShare                 *float64  `json:"gate_mass_share"`
+	GateMassEntropy               *float64  `json:"gate_mass_entropy"`
+	GateMassMaxViolation          *float64  `json:"gate_mass_max_violation"`
+	GateMassUtilisation           []float64 `json:"gate_mass_utilisation"`
 	GateMassDistance              *float64  `json:"gate_mass_distance"`
 	GateMassExcess                *float64  `json:"gate_mass_excess"`
 	GateMassGap                   *float64  `json:"gate_mass_gap"`

@@ -45,6 +45,8 @@ constexpr Threshold kThresholds[] = {
     {"--gate-excess-above", "gate_excess_above", 1, "sham: gate mass beyond the share of counts (default 0.25)"},
     {"--gate-gap-above", "gate_gap_above", 1, "sham: gate mass and counts this far apart (default 0.35)"},
     {"--drop-rate-above", "drop_rate_above", 1, "skewed: share of assignments dropped (default 0.05)"},
+    {"--cold-below", "cold_below", 1, "skewed: an expert below this part of an even share (default 0.1)"},
+    {"--hot-above", "hot_above", 4096, "hot: an expert above this multiple of an even share (default 1.25)"},
     {"--chance-above", "chance_above", 1, "untested: what chance does as often (default 1e-6)"},
     {"--early-share-above", "early_share_above", 1, "at-risk: max_share soon after the warm-up (default 0.85)"},
     {"--falling-above", "falling_above", 1, "at-risk: loss of distance over four windows (default 0.15)"},
@@ -58,7 +60,7 @@ struct HealthFlags {
 };
 
 // A run directory says by itself what a bare log cannot.
-std::string log_of_run(const std::string& file, Json& options) {
+RunLog log_of_run(const std::string& file, Json& options) {
   std::error_code error;
   const RunDirectory run(file);
   const std::string runs =
@@ -69,7 +71,7 @@ std::string log_of_run(const std::string& file, Json& options) {
     options = health_options_of(config);
     RunLog log = router_log_of_run(run.metrics(), config.at("model").at("moe").at("top_k"));
     if (!log.note.empty()) std::fprintf(stderr, "minimoe: note: %s\n", log.note.c_str());
-    if (!log.text.empty()) return std::move(log.text);
+    if (!log.text.empty()) return log;
   } catch (const Json::exception&) {
     throw BadInput(run.config().string() + ": is no configuration of a run" + runs);
   }
@@ -87,14 +89,14 @@ std::string hint(std::string_view log, const std::string& file) {
 int health(const HealthFlags& flags) {
   Json options = Json::object();
   std::error_code error;
-  std::string of_run;
+  std::optional<RunLog> of_run;
   std::optional<MappedFile> file;
   if (std::filesystem::is_directory(flags.file, error)) {
     of_run = log_of_run(flags.file, options);
   } else {
     file.emplace(flags.file);
   }
-  const std::string_view log = file ? file->text() : of_run;
+  const std::string_view log = file ? file->text() : std::string_view(of_run->text);
   if (flags.window) options["window"] = *flags.window;
   if (flags.warmup) options["warmup"] = *flags.warmup;
   if (flags.settle_steps) options["settle_steps"] = *flags.settle_steps;
@@ -106,6 +108,7 @@ int health(const HealthFlags& flags) {
     report = capi::health_check(log, json_text(options));
   } catch (const capi::Error& failure) {
     if (failure.status() != MINIMOE_E_INVALID_ARGUMENT) throw;
+    if (of_run) throw BadInput(of_run->about_metrics(failure.what(), RunDirectory(flags.file).metrics()));
     throw BadInput(flags.file + ": " + failure.what() + hint(log, flags.file));
   }
   const Json document = Json::parse(report);

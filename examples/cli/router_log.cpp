@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "router_log.hpp"
 
+#include <algorithm>
 #include <deque>
+#include <regex>
 
 #include "exit_codes.hpp"
 #include "metrics_lines.hpp"
@@ -33,17 +35,26 @@ std::string router_log_lines(const Json& metrics_line, std::size_t top_k) {
 }
 
 RunLog router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k, std::size_t max_steps) {
-  std::deque<std::string> steps;
+  struct Step {
+    std::string text;
+    std::size_t origin;
+  };
+  std::deque<Step> steps;
   std::size_t num_left_out = 0;
   RunLog log;
+  const auto keep = [&log](const Step& step) {
+    log.text += step.text;
+    log.origins.insert(log.origins.end(),
+                       static_cast<std::size_t>(std::count(step.text.begin(), step.text.end(), '\n')), step.origin);
+  };
   log.note = read_metrics(metrics, [&](const Json& line, std::size_t number) {
     try {
-      steps.push_back(router_log_lines(line, top_k));
+      steps.push_back({router_log_lines(line, top_k), number});
     } catch (const Json::exception&) {
       throw BadInput(metrics.string() + ":" + std::to_string(number) + ": is no line of a training run");
     }
     if (steps.size() <= max_steps) return;
-    if (++num_left_out == 1) log.text = steps.front();  // how it began counts
+    if (++num_left_out == 1) keep(steps.front());  // how it began counts
     steps.pop_front();
   });
   if (num_left_out > 0) {
@@ -51,8 +62,16 @@ RunLog router_log_of_run(const std::filesystem::path& metrics, std::size_t top_k
                                  " are judged, " + std::to_string(num_left_out - 1) + " between them only read";
     log.note = log.note.empty() ? long_run : log.note + "; " + long_run;
   }
-  for (const std::string& step : steps) log.text += step;
+  for (const Step& step : steps) keep(step);
   return log;
+}
+
+std::string RunLog::about_metrics(const std::string& message, const std::filesystem::path& metrics) const {
+  static const std::regex where("router log, line ([0-9]+)");
+  std::smatch found;
+  if (!std::regex_search(message, found, where)) return metrics.string() + ": " + message;
+  const std::size_t number = std::stoull(found[1]);
+  return metrics.string() + ":" + std::to_string(origins.at(number - 1)) + found.suffix().str();
 }
 
 Json health_options_of(const Json& config) {

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "json_text.hpp"
 
@@ -13,8 +14,12 @@ namespace cli {
 std::string router_log_lines(const Json& metrics_line, std::size_t top_k);
 
 struct RunLog {
-  std::string text;  ///< empty for a dense model
-  std::string note;  ///< of a last line that is cut off and of steps left out, or ""
+  std::string text;                  ///< empty for a dense model
+  std::string note;                  ///< of a last line that is cut off and of steps left out, or ""
+  std::vector<std::size_t> origins;  ///< of each line of text: its line in metrics.jsonl, from 1
+
+  /// A message of the library about this log, naming the line of `metrics` in place of the line of `text`.
+  std::string about_metrics(const std::string& message, const std::filesystem::path& metrics) const;
 };
 
 /// Of the first and the last `max_steps` lines of metrics.jsonl. @throws BadInput.

@@ -82,10 +82,10 @@ std::string use_text(const CapacityUse& use) {
 std::string capacity_text(const CapacityReport& report) {
   std::string text = use_text(report.train) + use_text(report.evaluation);
   for (const Straggler& s : report.stragglers) {
-    text +=
-        concat("block ", s.block, " without drops: expert ", s.expert, " has ", percent_text(s.row_share),
-               " of the rows and ", percent_text(s.time_share), " of the experts' time; side by side the experts wait ",
-               fixed_text(s.slowdown, 2), " times as long as even ones.\n");
+    text += concat("block ", s.block, " without drops: expert ", s.expert, " has ", percent_text(s.row_share),
+                   " of the rows, ", percent_text(s.time_share), " of the experts' time and ",
+                   percent_text(s.layer_time_share), " of the layer's; side by side the experts wait ",
+                   fixed_text(s.slowdown, 2), " times as long as even ones.\n");
   }
   return text;
 }
@@ -99,7 +99,8 @@ std::string capacity_json(const CapacityReport& report) {
   for (const Straggler& s : report.stragglers) {
     out.begin('{').member("block", s.block).member("expert", s.expert).member("row_share", s.row_share);
     out.member("time_share", s.time_share).member("slowdown", s.slowdown).member("seconds", s.seconds);
-    out.member("seconds_together", s.seconds_together).end('}');
+    out.member("seconds_together", s.seconds_together).member("layer_seconds", s.layer_seconds);
+    out.member("layer_time_share", s.layer_time_share).end('}');
   }
   out.end(']').raw_member("text", json_of(capacity_text(report), BadUtf8::kReplace));
   return out.end('}').text();

@@ -44,6 +44,8 @@ std::vector<std::string> HealthOptions::problems() const {
   share(gate_excess_above, "gate_excess_above");
   share(gate_gap_above, "gate_gap_above");
   share(drop_rate_above, "drop_rate_above");
+  share(cold_below, "cold_below");
+  check(hot_above >= 1, "hot_above", hot_above, "1 or more");
   share(chance_above, "chance_above");
   share(early_share_above, "early_share_above");
   share(falling_above, "falling_above");

@@ -23,6 +23,13 @@ void shares_member(JsonWriter& out, const char* key, const std::vector<double>& 
   }
 }
 
+// What the counts have as load_entropy, max_violation_window and utilisation.
+void mass_members(JsonWriter& out, const std::string& of, const std::optional<MassStatistics>& mass) {
+  optional_member(out, (of + "_entropy").c_str(), mass ? std::optional(mass->entropy) : std::nullopt);
+  optional_member(out, (of + "_max_violation").c_str(), mass ? std::optional(mass->max_violation) : std::nullopt);
+  shares_member(out, (of + "_utilisation").c_str(), mass ? mass->utilisation : std::vector<double>());
+}
+
 std::optional<double> times(const std::optional<double>& loss, const std::optional<double>& coef) {
   return loss && coef ? std::optional(*loss * *coef) : std::nullopt;
 }
@@ -44,8 +51,12 @@ void figures(JsonWriter& out, const RoutingFigures& f, const HealthOptions& opti
   out.member("load_cv", f.counts.share_stddev * static_cast<double>(f.num_experts));
   shares_member(out, "mean_probs", f.mean_probs);
   shares_member(out, "gate_weight_share", f.gate_weight_share);
+  optional_member(out, "gate_weight_effective_experts",
+                  f.weights ? std::optional(f.weights->effective_experts) : std::nullopt);
+  mass_members(out, "gate_weight", f.weights);
   optional_member(out, "gate_mass_effective_experts", gate(f.gate_effective_experts));
   optional_member(out, "gate_mass_share", gate(f.gate_share));
+  mass_members(out, "gate_mass", f.has_probs ? f.probs : f.weights);
   optional_member(out, "gate_mass_distance", gate(f.gate_distance));
   optional_member(out, "gate_mass_excess", gate(f.gate_excess));
   optional_member(out, "gate_mass_gap", gate(f.gate_gap));
@@ -104,7 +115,8 @@ void options_member(JsonWriter& out, const HealthOptions& o) {
   out.member("often_chosen_above", o.often_chosen_above).member("overloaded_above", o.overloaded_above);
   out.member("gate_collapsed_below", o.gate_collapsed_below).member("gate_excess_above", o.gate_excess_above);
   out.member("gate_gap_above", o.gate_gap_above);
-  out.member("drop_rate_above", o.drop_rate_above).member("chance_above", o.chance_above);
+  out.member("drop_rate_above", o.drop_rate_above).member("cold_below", o.cold_below);
+  out.member("hot_above", o.hot_above).member("chance_above", o.chance_above);
   out.member("early_share_above", o.early_share_above).member("falling_above", o.falling_above);
   optional_member(out, "aux_loss_coef", o.aux_loss_coef);
   optional_member(out, "z_loss_coef", o.z_loss_coef);

@@ -25,11 +25,30 @@ std::string row(const WindowHealth& window) {
                 padded(fixed_text(f.max_violation_batch, 2), 8), padded(concat(f.cold.size()), 6), "\n");
 }
 
-// What the counts of the table do not show: how large the logits are, how far the selection bias reaches.
+std::string or_not_in_the_log(const std::optional<double>& value, int decimals) {
+  return value ? fixed_text(*value, decimals) : "not in the log";
+}
+
+std::string loss_text(const std::optional<double>& loss, const std::optional<double>& coef) {
+  return concat(or_not_in_the_log(loss, 3),
+                loss && coef ? concat(" (weighted ", fixed_text(*loss * *coef, 5), ")") : "");
+}
+
+// What the table does not show, of the last window: first of the experts, then of the router.
+std::string figures_text(const RoutingFigures& f, const HealthOptions& o) {
+  const std::optional<MassStatistics>& mass = f.has_probs ? f.probs : f.weights;
+  const double cv = f.counts.share_stddev * static_cast<double>(f.num_experts);
+  return concat("    entropy ", fixed_text(f.counts.load_entropy, 3), " of the counts, ",
+                mass ? fixed_text(mass->entropy, 3) : "not in the log", " of the gate mass; CV ", fixed_text(cv, 3),
+                "; hot ", f.hot.size(), ", cold ", f.cold.size(), ", dead ", f.dead.size(), "; dropped ",
+                f.drop_rate ? fixed_text(100 * *f.drop_rate, 1) + " %" : "not in the log", "\n    aux loss ",
+                loss_text(f.aux_loss, o.aux_loss_coef), "; z loss ", loss_text(f.z_loss, o.z_loss_coef), "\n");
+}
+
+// How large the logits are, how far the selection bias reaches.
 std::string router_text(const RoutingFigures& f) {
   const std::string bias = f.bias_min && f.bias_max ? concat(*f.bias_min, " .. ", *f.bias_max) : "not in the log";
-  return concat("    router logit norm ", f.router_logit_norm ? fixed_text(*f.router_logit_norm, 3) : "not in the log",
-                "; selection bias ", bias, "\n");
+  return concat("    router logit norm ", or_not_in_the_log(f.router_logit_norm, 3), "; selection bias ", bias, "\n");
 }
 
 std::string windows_text(const LayerHealth& layer) {
@@ -53,7 +72,7 @@ std::string health_text(const HealthReport& report) {
                    verdict_name(layer.verdict), " by ", layer.rule, "\n    ", layer.reason, "\n");
     for (const std::string& advice : layer.advice) text += concat("    try: ", advice, "\n");
     for (const std::string& finding : layer.findings) text += concat("    note: ", finding, "\n");
-    text += router_text(layer.figures) + windows_text(layer);
+    text += figures_text(layer.figures, o) + router_text(layer.figures) + windows_text(layer);
   }
   return text;
 }

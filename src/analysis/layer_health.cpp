@@ -19,6 +19,8 @@ constexpr std::size_t kFlipWindows = 5;   // back and forth: at least two change
 constexpr std::int64_t kEarlySteps = 10;  // an early warning looks at the last of these
 constexpr double kSampled = 0.5;          // a log that holds less of its steps is a sample
 
+ExpertLimits expert_limits(const HealthOptions& o) { return {o.cold_below, o.hot_above}; }
+
 bool is_bad(Verdict verdict) { return verdict > Verdict::kUntested; }
 
 // The entries whose step is above `after`.
@@ -48,7 +50,7 @@ Judgement judge_window(Entries window, std::size_t top_k, const RoutingFigures& 
   if (whole.verdict >= Verdict::kSham || window.size() < kParts) return whole;
   for (const std::int64_t parts : {2, 1}) {
     const Entries part = last_parts(window, o.window, parts);
-    const Judgement end = judge_figures(routing_figures(part, top_k), o);
+    const Judgement end = judge_figures(routing_figures(part, top_k, expert_limits(o)), o);
     if (end.verdict < Verdict::kSham) continue;
     const Verdict verdict = parts == 2 ? end.verdict : Verdict::kAtRisk;
     return {verdict, parts == 2 ? "onset" : "sudden-onset",
@@ -86,7 +88,7 @@ class LayerCheck {
     while (!left.empty()) {
       const Entries window = later_than(left, left.back().step - o_.window);
       WindowHealth judged;
-      judged.figures = routing_figures(window, log_.top_k);
+      judged.figures = routing_figures(window, log_.top_k, expert_limits(o_));
       if (window.back().step < o_.warmup + o_.settle_steps) {
         judged.rule = "too-early";
         judged.reason = concat("step ", window.back().step, "; the first verdict comes ", o_.settle_steps,
@@ -128,7 +130,7 @@ class LayerCheck {
     const std::int64_t step = log_.entries.back().step;
     if (step < o_.warmup || step >= o_.warmup + o_.settle_steps) return;
     const Entries end = later_than(log_.entries, log_.entries.back().step - kEarlySteps);
-    const RoutingFigures f = routing_figures(end, log_.top_k);
+    const RoutingFigures f = routing_figures(end, log_.top_k, expert_limits(o_));
     const bool by_gate = f.has_gate && f.gate_distance < o_.collapsed_below;
     if (!by_gate || f.counts.max_share < o_.early_share_above || f.chance > o_.chance_above) return;
     take({Verdict::kAtRisk, "early-warning",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/analysis/routing_figures.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -13,8 +14,6 @@ namespace {
 
 using Entries = std::span<const RouterLogEntry>;
 using Shares = std::vector<double> RouterLogEntry::*;
-
-constexpr double kHot = 1.25, kCold = 0.1;  // of an even share; docs/terms.md
 
 // The mean of a share vector over all tokens of the entries; empty unless every entry has it.
 std::vector<double> mean_shares(Entries entries, Shares member) {
@@ -43,14 +42,38 @@ std::optional<double> root_mean_square_norm(Entries entries) {
   return std::sqrt(squares / total);
 }
 
-ExpertHealth expert_health(const std::vector<double>& shares) {
+// Mean over the steps of what each line says; none unless every entry has it.
+std::optional<double> mean_over_steps(Entries entries, std::optional<double> RouterLogEntry::*member) {
+  double sum = 0, num_steps = 0;
+  for (const RouterLogEntry& entry : entries) {
+    const std::optional<double>& value = entry.*member;
+    if (!value) return std::nullopt;
+    const double weight = static_cast<double>(entry.num_steps);
+    sum += weight * *value;
+    num_steps += weight;
+  }
+  return sum / num_steps;
+}
+
+std::optional<MassStatistics> mass_statistics(const std::vector<double>& shares) {
+  if (shares.empty()) return std::nullopt;
+  MassStatistics mass;
+  const double num_experts = static_cast<double>(shares.size());
+  mass.effective_experts = effective_count(shares);
+  if (shares.size() > 1) mass.entropy = std::log(mass.effective_experts) / std::log(num_experts);
+  mass.max_violation = num_experts * *std::max_element(shares.begin(), shares.end()) - 1;
+  for (const double share : shares) mass.utilisation.push_back(num_experts * share);
+  return mass;
+}
+
+ExpertHealth expert_health(const std::vector<double>& shares, const ExpertLimits& limits) {
   ExpertHealth health;
   const double num_experts = static_cast<double>(shares.size());
   for (const double share : shares) {
     const double utilisation = num_experts * share;
     health.utilization_variance += (utilisation - 1) * (utilisation - 1) / num_experts;
-    health.hot_count += utilisation > kHot;
-    health.cold_count += utilisation < kCold;
+    health.hot_count += utilisation > limits.hot_above;
+    health.cold_count += utilisation < limits.cold_below;
   }
   return health;
 }
@@ -78,7 +101,7 @@ void sum_counts(RoutingFigures& f, Entries entries) {
   if (knows_drops) f.drop_rate = static_cast<double>(dropped) / static_cast<double>(assignments);
 }
 
-void measure_counts(RoutingFigures& f) {
+void measure_counts(RoutingFigures& f, const ExpertLimits& limits) {
   const double experts = static_cast<double>(f.num_experts), top_k = static_cast<double>(f.top_k);
   const double tokens = static_cast<double>(f.num_tokens);
   f.counts = load_statistics(f.load, f.top_k);
@@ -93,20 +116,22 @@ void measure_counts(RoutingFigures& f) {
   for (std::size_t e = 0; e < f.num_experts; ++e) {
     const double utilisation = f.counts.utilisation[e];
     if (f.load[e] == 0) f.dead.push_back(e);
-    if (utilisation < kCold) f.cold.push_back(e);
-    if (utilisation > kHot) f.hot.push_back(e);
+    if (utilisation < limits.cold_below) f.cold.push_back(e);
+    if (utilisation > limits.hot_above) f.hot.push_back(e);
   }
 }
 
-void measure_gate(RoutingFigures& f) {
+void measure_gate(RoutingFigures& f, const ExpertLimits& limits) {
   const std::vector<double>& gate = f.has_probs ? f.mean_probs : f.gate_weight_share;
   f.has_gate = !gate.empty();
   const double total = static_cast<double>(std::accumulate(f.load.begin(), f.load.end(), std::int64_t{0}));
   std::vector<double> shares;
   for (const std::int64_t count : f.load) shares.push_back(static_cast<double>(count) / total);
-  f.from_assignments = expert_health(shares);
+  f.from_assignments = expert_health(shares, limits);
   if (!f.has_gate) return;
-  f.gate_effective_experts = effective_count(gate);
+  f.probs = mass_statistics(f.mean_probs);
+  f.weights = mass_statistics(f.gate_weight_share);
+  f.gate_effective_experts = (f.has_probs ? f.probs : f.weights)->effective_experts;
   const double experts = static_cast<double>(f.num_experts);
   f.gate_share = f.gate_effective_experts / experts;
   if (f.num_experts > 1) f.gate_distance = std::max(0.0, (f.gate_effective_experts - 1) / (experts - 1));
@@ -117,12 +142,12 @@ void measure_gate(RoutingFigures& f) {
     f.gate_excess = excess;
     f.gate_excess_expert = e;
   }
-  f.from_probabilities = expert_health(gate);
+  f.from_probabilities = expert_health(gate, limits);
 }
 
 }  // namespace
 
-RoutingFigures routing_figures(Entries entries, std::size_t top_k) {
+RoutingFigures routing_figures(Entries entries, std::size_t top_k, const ExpertLimits& limits) {
   require(!entries.empty(), "routing_figures: no entries");
   RoutingFigures f;
   f.num_experts = entries.front().load.size();
@@ -130,15 +155,15 @@ RoutingFigures routing_figures(Entries entries, std::size_t top_k) {
   f.first_step = entries.front().step - entries.front().num_steps + 1;
   f.last_step = entries.back().step;
   sum_counts(f, entries);
-  measure_counts(f);
+  measure_counts(f, limits);
   f.mean_probs = mean_shares(entries, &RouterLogEntry::mean_probs);
   f.gate_weight_share = mean_shares(entries, &RouterLogEntry::gate_weight_share);
   f.has_probs = !f.mean_probs.empty();
-  measure_gate(f);
+  measure_gate(f, limits);
   const RouterLogEntry& last = entries.back();
   f.router_logit_norm = root_mean_square_norm(entries);
-  f.aux_loss = last.aux_loss;
-  f.z_loss = last.z_loss;
+  f.aux_loss = mean_over_steps(entries, &RouterLogEntry::aux_loss);
+  f.z_loss = mean_over_steps(entries, &RouterLogEntry::z_loss);
   f.bias_min = last.bias_min;
   f.bias_max = last.bias_max;
   return f;

@@ -70,6 +70,24 @@ Straggler time_experts(Exec& exec, const MoELayer<T>& layer, const MoECache<T>& 
   return straggler;
 }
 
+// Of a forward of its own: the one in the model's cache stays as it is.
+template <class T>
+double seconds_of_layer(Exec& exec, const MoELayer<T>& layer, In<T, 2> x_TD, std::size_t seq_len,
+                        MemoryResource* resource) {
+  Arena arena(resource);
+  View<T, 2> y_TD;
+  MoECache<T> cache;
+  arena.build([&](Arena& plan) {
+    y_TD = plan.take<T, 2>(x_TD.shape());
+    cache.plan(plan, layer.config(), x_TD.shape(0));
+  });
+  RoutingStats stats;
+  RoutingContext context;
+  context.seq_len = seq_len;
+  context.dropless = true;
+  return least_seconds([&] { layer.forward(exec, y_TD, x_TD, context, cache, stats); });
+}
+
 }  // namespace
 
 template <class T>
@@ -84,8 +102,13 @@ std::vector<Straggler> find_stragglers(Exec& exec, const MiniGPT<T>& model, cons
   batches.forward(true);
   for (std::size_t i = 0; i < model.num_moe_layers(); ++i) {
     const std::size_t block = model.config().moe_layers[i];
-    stragglers.push_back(time_experts(exec, model.moe_layer(i), batches.block(block).moe));
-    stragglers.back().block = block;
+    const MoELayer<T>& layer = model.moe_layer(i);
+    Straggler straggler = time_experts(exec, layer, batches.block(block).moe);
+    straggler.block = block;
+    const In<T, 2> x_TD = batches.block(block).norm2_TD.rows(0, batches.num_tokens());
+    straggler.layer_seconds = seconds_of_layer(exec, layer, x_TD, choice.seq_len, resource);
+    straggler.layer_time_share = std::min(1.0, straggler.seconds[straggler.expert] / straggler.layer_seconds);
+    stragglers.push_back(std::move(straggler));
   }
   return stragglers;
 }

@@ -96,8 +96,8 @@ class Judge {
   Judgement cold() const {
     if (f_.cold.empty()) return none();
     return {Verdict::kSkewed, "cold-experts",
-            concat(experts_text(f_.cold), f_.cold.size() == 1 ? " gets" : " get",
-                   " less than a tenth of an even share (", f_.dead.size(), " dead); ", n_of_e(f_))};
+            concat(experts_text(f_.cold), f_.cold.size() == 1 ? " gets" : " get", " less than ", o_.cold_below,
+                   " of an even share (", f_.dead.size(), " dead); ", n_of_e(f_))};
   }
 
   Judgement uneven() const {

@@ -125,6 +125,8 @@ TEST_CASE("capacity: the straggler is the expert with the most rows, and every e
     CHECK(straggler.time_share > 0);
     CHECK(straggler.time_share <= 1);
     CHECK(straggler.slowdown >= 1);
+    CHECK(straggler.layer_seconds > 0);
+    CHECK(straggler.layer_time_share == std::min(1.0, straggler.seconds[straggler.expert] / straggler.layer_seconds));
   }
 }
 

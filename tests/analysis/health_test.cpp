@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/analysis/health.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "minimoe/core/error.hpp"
@@ -143,6 +144,10 @@ TEST_CASE("health: a limit that is moved moves the verdict, and is reported", "[
   CHECK(judge(log, options).verdict == Verdict::kSkewed);
   const auto json = nlohmann::json::parse(health_json(check_health({log}, options)));
   CHECK(json.at("options").at("skewed_below") == 0.99);
+  options.skewed_below = 0.8;
+  options.cold_below = 0.9;
+  CHECK(judge(log, options).rule == "cold-experts");
+  CHECK(mentions({judge(log, options).reason}, "less than 0.9 of an even share"));
   options.skewed_below = 1.5;
   options.window = 0;
   CHECK_THROWS_WITH(judge(log, options), ContainsSubstring("window: 0") && ContainsSubstring("skewed_below: 1.5"));
@@ -167,7 +172,11 @@ TEST_CASE("health: advice follows the figures, in the order to try it", "[analys
   for (std::size_t i = onset.entries.size() - 2; i < onset.entries.size(); ++i)
     onset.entries[i].load = {3970, 10, 10, 10};
   CHECK(judge(onset).rule == "onset");
-  CHECK(mentions(judge(onset).advice, "halve the learning rate"));
+  const std::vector<std::string> in_order = judge(onset).advice;
+  REQUIRE(in_order.size() == 3);
+  CHECK(in_order[0] == "raise aux_loss_coef to 0.05");
+  CHECK(in_order[1].find("0.02") != std::string::npos);
+  CHECK(in_order[2].find("halve the learning rate") != std::string::npos);
   CHECK(judge(steady(1, {1000, 1000, 1000, 1000})).advice.empty());
 }
 
@@ -218,5 +227,19 @@ TEST_CASE("health: the JSON has every figure by its name, and null for what is u
   CHECK(figures.at("max_violation_window").get<double>() == Approx(0.1));
   CHECK(figures.at("drop_rate") == 0);
   CHECK(figures.at("check_expert_health").at("from_assignments").at("hot_count") == 0);
-  CHECK(json.at("text").get<std::string>().find("healthy by even") != std::string::npos);
+  // Shares of .25, .225, .25 and .275: utilisations 1, .9, 1 and 1.1.
+  CHECK(figures.at("utilisation").at(3).get<double>() == Approx(1.1));
+  CHECK(figures.at("load_cv").get<double>() == Approx(std::sqrt(0.02 / 4)));
+  const double entropy = -0.5 * std::log(0.25) - 0.225 * std::log(0.225) - 0.275 * std::log(0.275);
+  CHECK(figures.at("load_entropy").get<double>() == Approx(entropy / std::log(4)));
+  CHECK(figures.at("gate_mass_entropy").get<double>() == Approx(1));
+  CHECK(figures.at("gate_mass_max_violation").get<double>() == Approx(0).margin(1e-12));
+  CHECK(figures.at("gate_weight_entropy").is_null());
+  CHECK(figures.at("gate_weight_utilisation").is_null());
+  const std::string text = json.at("text");
+  CHECK(text.find("healthy by even") != std::string::npos);
+  CHECK(text.find(
+            "entropy 0.998 of the counts, 1.000 of the gate mass; CV 0.071; hot 0, cold 0, dead 0; dropped 0.0 %") !=
+        std::string::npos);
+  CHECK(text.find("aux loss 1.250 (weighted 0.62500); z loss not in the log") != std::string::npos);
 }

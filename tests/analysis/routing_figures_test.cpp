@@ -67,6 +67,11 @@ TEST_CASE("routing figures: two steps by hand", "[analysis]") {
   CHECK(f.gate_excess_expert == 0);
   const double entropy = -0.6 * std::log(0.6) - 0.3 * std::log(0.3) - 0.1 * std::log(0.05);
   CHECK(f.gate_effective_experts == Approx(std::exp(entropy)));
+  CHECK(f.probs->effective_experts == Approx(std::exp(entropy)));
+  CHECK(f.probs->entropy == Approx(entropy / std::log(4)));
+  CHECK(f.probs->max_violation == Approx(1.4));
+  CHECK(f.probs->utilisation[1] == Approx(1.2));
+  CHECK_FALSE(f.weights);
   CHECK(f.gate_distance == Approx((std::exp(entropy) - 1) / 3));
   CHECK(f.drop_rate == 2.0 / 16);
   // Utilisations 2, 2, 0, 0, and 2.4, 1.2, .2, .2.
@@ -104,7 +109,31 @@ TEST_CASE("routing figures: what a line sums and does not say is a lower bound",
   const RoutingFigures f = routing_figures(log, 1);
   CHECK(f.has_gate);
   CHECK_FALSE(f.has_probs);
+  CHECK_FALSE(f.probs);
+  CHECK(f.weights->max_violation == Approx(0.8));
   CHECK(f.gate_excess == Approx(0.4));
+}
+
+TEST_CASE("routing figures: losses are means over the steps, and none where a line lacks one", "[analysis]") {
+  std::vector<RouterLogEntry> log{line(1, {4, 4}), line(4, {4, 4})};
+  log[1].num_steps = 3;
+  log[0].aux_loss = 1;
+  log[1].aux_loss = 3;
+  log[1].z_loss = 5;
+  CHECK(routing_figures(log, 1).aux_loss.value() == Approx(2.5));
+  CHECK_FALSE(routing_figures(log, 1).z_loss);
+}
+
+TEST_CASE("routing figures: what is cold and hot is a limit of the caller's", "[analysis]") {
+  const std::vector<RouterLogEntry> log{line(1, {30, 10, 20, 20}, {0.3, 0.2, 0.25, 0.25})};
+  const RoutingFigures usual = routing_figures(log, 1);
+  CHECK(usual.cold.empty());
+  CHECK(usual.hot == std::vector<std::size_t>{0});
+  const RoutingFigures moved = routing_figures(log, 1, {0.6, 1.6});
+  CHECK(moved.cold == std::vector<std::size_t>{1});
+  CHECK(moved.hot.empty());
+  CHECK(moved.from_assignments.cold_count == 1);
+  CHECK(moved.from_probabilities.cold_count == 0);
 }
 
 TEST_CASE("routing figures: mean probabilities weigh each line by its tokens", "[analysis]") {

@@ -75,10 +75,10 @@ class Health(ProgramTest):
         lines = self.metrics("run")[-50:]
         self.assertEqual(layer["figures"]["load"],
                          [sum(line["layers"][0]["load"][e] for line in lines) for e in range(4)])
-        self.assertEqual(layer["figures"]["aux_loss"], lines[-1]["layers"][0]["aux_loss"])
-        self.assertAlmostEqual(layer["figures"]["aux_loss"], lines[-1]["aux_loss"])  # one layer: the mean over layers
-        self.assertAlmostEqual(layer["figures"]["aux_loss_weighted"], 0.01 * lines[-1]["aux_loss"])
-        self.assertAlmostEqual(layer["figures"]["z_loss"], lines[-1]["z_loss"])
+        self.assertAlmostEqual(layer["figures"]["aux_loss"], sum(line["layers"][0]["aux_loss"] for line in lines) / len(lines))
+        self.assertEqual(lines[-1]["layers"][0]["aux_loss"], lines[-1]["aux_loss"])  # one layer: the mean over layers
+        self.assertAlmostEqual(layer["figures"]["aux_loss_weighted"], 0.01 * layer["figures"]["aux_loss"])
+        self.assertAlmostEqual(layer["figures"]["z_loss"], sum(line["z_loss"] for line in lines) / len(lines))
         self.assertEqual(done.stdout.splitlines()[-1].split(" (")[0], f"health: {health['verdict']}")
         judged = self.call("health", "run", "--json")
         self.assertEqual(json.loads(judged.stdout), health)
@@ -132,6 +132,17 @@ class Health(ProgramTest):
         self.assertIn("layer is missing", done.stderr)
         self.assertIn("judged by its directory: minimoe health run\n", done.stderr)
         self.assertNotIn("directory", self.judge('{"step":1}\n').stderr)
+
+    def test_what_is_wrong_in_a_run_is_told_by_the_line_of_its_metrics(self):
+        self.succeed("train", *tiny(30, "text.txt", "--moe-layer=0,1"), "--out=run", "--quiet")
+        path = self.dir / "run/metrics.jsonl"
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        self.assertEqual(len(lines[6]["layers"]), 2)
+        lines[6]["layers"][1]["mean_probs"][0] = None  # as a NaN is written
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        done = self.call("health", "run")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, r"^minimoe: (error: )?run/metrics\.jsonl:7[:,].*mean_probs")
 
     def test_a_last_line_that_is_cut_off_is_left_out_and_said(self):
         self.succeed("train", *tiny(130), "--out=run")

@@ -206,6 +206,8 @@ complete -c minimoe -n '__fish_seen_subcommand_from health' -l gate-collapsed-be
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l gate-excess-above -r -d 'sham: gate mass beyond the share of counts (default 0.25)'
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l gate-gap-above -r -d 'sham: gate mass and counts this far apart (default 0.35)'
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l drop-rate-above -r -d 'skewed: share of assignments dropped (default 0.05)'
+complete -c minimoe -n '__fish_seen_subcommand_from health' -l cold-below -r -d 'skewed: an expert below this part of an even share (default 0.1)'
+complete -c minimoe -n '__fish_seen_subcommand_from health' -l hot-above -r -d 'hot: an expert above this multiple of an even share (default 1.25)'
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l chance-above -r -d 'untested: what chance does as often (default 1e-6)'
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l early-share-above -r -d 'at-risk: max_share soon after the warm-up (default 0.85)'
 complete -c minimoe -n '__fish_seen_subcommand_from health' -l falling-above -r -d 'at-risk: loss of distance over four windows (default 0.15)'

@@ -48,6 +48,8 @@ struct Straggler {
   double slowdown = 0;          ///< max(seconds) / mean(seconds): how long experts side by side wait for the slowest
   std::vector<double> seconds;  ///< [E] the least of several
   double seconds_together = 0;  ///< of all experts in one call, as the layer does it
+  double layer_seconds = 0;     ///< of the whole layer's forward: router, dispatch, experts, combine, shared experts
+  double layer_time_share = 0;  ///< seconds[expert] / layer_seconds, at most 1
 };
 
 struct CapacityReport {

@@ -34,6 +34,8 @@ struct HealthOptions {
   double gate_excess_above = 0.25;     ///< gate mass of an expert beyond its share of the counts: sham
   double gate_gap_above = 0.35;   ///< half the sum of |gate mass - share of counts|: sham, if the gate mass is on fewer
   double drop_rate_above = 0.05;  ///< skewed
+  double cold_below = 0.1;        ///< of an even share: the expert is cold, the layer skewed
+  double hot_above = 1.25;        ///< of an even share: the expert is hot, which judges nothing
   double chance_above = 1e-6;     ///< what chance does as often is no finding: untested
   double early_share_above = 0.85;  ///< max_share soon after the warm-up: at risk, if the gate mass agrees
   double falling_above = 0.15;      ///< loss of distance over the last windows: at risk, if it leads to collapse

@@ -9,11 +9,24 @@
 
 namespace minimoe {
 
+/// Below and above which multiple of an even share an expert is called cold and hot.
+struct ExpertLimits {
+  double cold_below = 0.1, hot_above = 1.25;
+};
+
 /// Names and meaning of a check that many scripts do: the variance over the experts of each one's share (times E), and
-/// how many are above 1.25 and below 0.1 of an even share.
+/// how many are hot and cold.
 struct ExpertHealth {
   double utilization_variance = 0;
   std::size_t hot_count = 0, cold_count = 0;
+};
+
+/// What LoadStatistics says of counts, of shares that sum to 1.
+struct MassStatistics {
+  double entropy = 1;               ///< H / ln E, 0..1; 1 when E = 1
+  double effective_experts = 1;     ///< exp(H), 1..E
+  double max_violation = 0;         ///< E times the largest share, less 1: 0..E - 1
+  std::vector<double> utilisation;  ///< [E], E times each share
 };
 
 /// Of one layer over a span of steps. Gate figures are of mean_probs, or of gate_weight_share where the log has only
@@ -35,6 +48,7 @@ struct RoutingFigures {
 
   bool has_gate = false, has_probs = false;
   std::vector<double> mean_probs, gate_weight_share;  ///< [E], or empty
+  std::optional<MassStatistics> probs, weights;       ///< of mean_probs and of gate_weight_share
   double gate_effective_experts = 0, gate_share = 0;  ///< exp(entropy) of the gate mass, and over E
   double gate_distance = 1;                           ///< (gate_effective_experts - 1) / (E - 1); 1 when E = 1
   double gate_excess = 0;                             ///< largest gate mass of an expert beyond its share of the counts
@@ -42,9 +56,10 @@ struct RoutingFigures {
   double gate_gap = 0;  ///< half the sum of |gate mass - share of counts|: 0 the same, 1 apart
 
   std::optional<double> drop_rate;
-  std::optional<double> router_logit_norm;                     ///< over all tokens of the span
-  std::optional<double> aux_loss, z_loss, bias_min, bias_max;  ///< of the last line
-  std::vector<std::size_t> dead, cold, hot;                    ///< experts
+  std::optional<double> router_logit_norm;   ///< over all tokens of the span
+  std::optional<double> aux_loss, z_loss;    ///< means over the steps; none unless every line has them
+  std::optional<double> bias_min, bias_max;  ///< of the last line
+  std::vector<std::size_t> dead, cold, hot;  ///< experts
 
   /// An upper bound of the probability that a fair router gives some expert a count as far from even as the farthest
   /// here (Chernoff, times E), tokens being independent.
@@ -56,6 +71,7 @@ struct RoutingFigures {
 };
 
 /// `entries` must not be empty and belong to one layer. @throws Error(kInvalidArgument) when a sum overflows.
-RoutingFigures routing_figures(std::span<const RouterLogEntry> entries, std::size_t top_k);
+RoutingFigures routing_figures(std::span<const RouterLogEntry> entries, std::size_t top_k,
+                               const ExpertLimits& limits = {});
 
 }  // namespace minimoe

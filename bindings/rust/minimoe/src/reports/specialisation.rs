@@ -150,8 +150,10 @@ documents! {
         pub expert: u32,
         /// Its share of the rows.
         pub row_share: f64,
-        /// Its share of the time.
+        /// Its share of the experts' time.
         pub time_share: f64,
+        /// Its share of the whole layer's time.
+        pub layer_time_share: f64,
         /// Against an even load.
         pub slowdown: f64,
     }

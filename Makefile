@@ -10,6 +10,7 @@ PACKAGES_TEST  := $(PACKAGES_BUILD) catch2 libxtensor-blas-dev libopenblas-dev l
                   git python3 python3-venv python3-dev gnuplot-nox
 PACKAGES_DEMO  := $(PACKAGES_BUILD) gnuplot-nox
 PACKAGES_BENCH := $(PACKAGES_BUILD) libbenchmark-dev libxtensor-blas-dev libopenblas-dev python3 gnuplot-nox
+PACKAGES_LONG  := $(PACKAGES_TEST) chromium
 PACKAGES_DOCS  := make python3 doxygen
 PACKAGES_ABI   := $(PACKAGES_TEST) abigail-tools
 PACKAGES_RUST  := $(PACKAGES_TEST) libclang1-14
@@ -117,7 +118,8 @@ rust: test-build  ## the Rust crates at length: clippy, documents, the library b
 	$(INSTALL) $(PACKAGES_RUST)
 	@bindings/rust/check.sh $(CURDIR)/build
 
-test-long: test-build  ## run the outcome runs and slow oracles (docs/testing.md has their last results)
+test-long: test-build  ## run the outcome runs, slow oracles and the report in a browser (docs/testing.md has their last results)
+	$(INSTALL) $(PACKAGES_LONG)
 	@ctest --preset long
 
 clean:  ## remove build/

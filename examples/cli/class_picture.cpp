@@ -37,7 +37,9 @@ std::string words(std::string name) {
 
 class ClassPicture {
  public:
-  explicit ClassPicture(SpecialisationView view) : view_(std::move(view)) {}
+  explicit ClassPicture(SpecialisationView view) : view_(std::move(view)), num_layers_(view_.layers.size()) {
+    if (num_layers_ > kMaxLayers) view_.layers.resize(kMaxLayers);
+  }
 
   Picture make() {
     std::vector<double> bodies;
@@ -80,6 +82,9 @@ class ClassPicture {
         view_.by_frequency ? "Expert by token frequency (this corpus has no classes)" : "Expert by token class";
     std::string source = view_.corpus + (view_.split.empty() ? "" : ", " + view_.split);
     if (view_.num_tokens > 0) source += ", " + count_text(static_cast<std::uint64_t>(view_.num_tokens)) + " tokens";
+    if (num_layers_ > kMaxLayers) {
+      source += ", the first " + std::to_string(kMaxLayers) + " of " + std::to_string(num_layers_) + " MoE layers";
+    }
     texts(place_text(kWidth, height_, 25, 30, gnuplot_string(what, 90), "font big") +
           place_text(kWidth, height_, kWidth - 25, 31, gnuplot_string(source, 90), "right tc rgb '#444444'"));
   }
@@ -216,6 +221,7 @@ class ClassPicture {
   }
 
   SpecialisationView view_;
+  std::size_t num_layers_;
   double height_ = 0;
   std::string body_;
   DataBlocks blocks_;
@@ -229,7 +235,6 @@ Drawn draw_expert_by_class(const std::filesystem::path& out, const Json& special
   }
   SpecialisationView view = read_specialisation(specialisation);
   if (view.layers.empty()) return {false, "expert-by-class.png is not drawn: the model has no MoE layer"};
-  if (view.layers.size() > kMaxLayers) view.layers.resize(kMaxLayers);
   return draw(out, ClassPicture(std::move(view)).make());
 }
 

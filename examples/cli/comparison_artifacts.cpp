@@ -45,12 +45,18 @@ std::vector<Json> measure_specialisation(const Comparison& c, const capi::Datase
 }
 
 std::string comparison_metrics(const std::vector<std::vector<fs::path>>& runs) {
-  std::vector<Json> lines = metrics_lines(runs.at(1).front() / "metrics.jsonl");
+  const fs::path& first_moe = runs.at(1).front();
+  std::vector<Json> lines = metrics_lines(first_moe / "metrics.jsonl");
   for (Json& line : lines) line["losses"] = Json::object();
   for (const std::vector<fs::path>& of_variant : runs) {
     for (const fs::path& run : of_variant) {
+      const std::string name = run.filename().string();
       read_metrics(run / "metrics.jsonl", [&](const Json& line, std::size_t number) {
-        if (number <= lines.size()) lines[number - 1]["losses"][run.filename().string()] = line.at("loss");
+        if (number > lines.size()) return;
+        Json& all = lines[number - 1];
+        all["losses"][name] = line.at("loss");
+        if (run == first_moe || line.at("layers").empty()) return;
+        all["routers"][name] = {{"aux_loss", line.at("aux_loss")}, {"layers", line.at("layers")}};
       });
     }
   }

@@ -16,7 +16,8 @@ std::vector<Json> measure_specialisation(const Comparison& comparison, const cap
                                          const capi::Options& options,
                                          const std::vector<std::filesystem::path>& moe_runs, std::uint64_t max_windows);
 
-/// One line a step: the MoE variant's of the first seed, with the loss of every run as "losses": {run: nats}.
+/// One line a step, with all that is drawn: the MoE variant's of the first seed, the loss of every run as "losses":
+/// {run: nats}, and "routers": {run: {"aux_loss", "layers"}} of the other MoE runs.
 /// @param runs [variant][seed] directories
 std::string comparison_metrics(const std::vector<std::vector<std::filesystem::path>>& runs);
 

@@ -56,6 +56,18 @@ class Balance(ProgramTest):
         self.assertRegex(out, rf"(?m)^MaxVio, steps 1 to 12 .* {expected:.3f}$")
         self.assertIn("one seed", out)
 
+    def test_the_grammar_has_probes_for_each_balancer(self):
+        flags = [f for f in tiny(2, "grammar") if not f.startswith("--seq-len")]
+        out = self.succeed("compare", *flags, "--balance=none,aux", "--out=out", "--quiet", "--seeds=1", "--max-probes=20",
+                           "--eval-windows=8").stdout
+        accuracies = []
+        for balancer in self.report()["balancers"]:
+            result = json.loads((self.dir / "out/runs" / f"balance-{balancer['name']}-seed36000/result.json").read_text())
+            accuracies.append(result["splits"]["val"]["probes"]["accuracy"])
+            self.assertEqual(balancer["runs"][0]["probe_accuracy"], accuracies[-1])
+        row = r" +".join(f"{100 * accuracy:.1f}" for accuracy in accuracies)
+        self.assertRegex(out, rf"(?m)^probes right, val, % +{row}$")
+
     def test_watching_the_gradients_changes_no_bit(self):
         self.compare(kinds="aux")
         watched = self.metrics("out/runs/balance-aux-seed36000")

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 import program
-from program import ProgramTest, main, tiny
+from program import ProgramTest, main, steps, tiny
 
 VARIANTS = {"dense_baseline": "dense", "moe_variant": "moe", "dense_active_matched": "dense-active",
             "dense_total_matched": "dense-total"}
@@ -111,14 +111,27 @@ class Compare(ProgramTest):
             for seed in (36000, 36001):
                 name = f"{title}-seed{seed}"
                 self.assertEqual([line["losses"][name] for line in lines], [line["loss"] for line in self.metrics(f"cmp/runs/{name}")])
+        second = self.metrics("cmp/runs/moe-seed36001")
+        self.assertEqual([line["routers"] for line in lines],
+                         [{"moe-seed36001": {key: line[key] for key in ("aux_loss", "layers")}} for line in second])
         first = self.metrics("cmp/runs/moe-seed36000")
         self.assertEqual([line["layers"] for line in lines], [line["layers"] for line in first])
         self.assertIn("<html", (out / "report.html").read_text())
+        self.assert_all_files(out)
+
+    def assert_all_files(self, out):
+        """The six files of a comparison, each with what makes it one."""
+        manifest = json.loads((out / "manifest.json").read_text())
         words = (out / "findings.md").read_text().split()
         self.assertTrue(300 <= len(words) <= 600, len(words))
+        self.assertIn("<html", (out / "report.html").read_text())
+        self.assertEqual(len((out / "metrics.jsonl").read_text().splitlines()), manifest["steps"])
         for name in ("routing-analysis", "expert-by-class"):
             self.assertTrue((out / f"{name}.gp").exists())
-            self.assertEqual((out / f"{name}.png").exists(), shutil.which("gnuplot") is not None)
+            picture = out / f"{name}.png"
+            self.assertEqual(picture.exists(), shutil.which("gnuplot") is not None)
+            if picture.exists():
+                self.assertEqual(picture.read_bytes()[:8], b"\x89PNG\r\n\x1a\n")
 
     def test_force_leaves_no_file_of_the_earlier_comparison(self):
         self.succeed("compare", *tiny(1), "--seeds=1", "--out=cmp", "--quiet")
@@ -167,6 +180,7 @@ class Compare(ProgramTest):
         self.assertIn("conclusion", manifest["specialisation"][0]["layers"][0])
         classes = json.loads((self.dir / "cmp/specialisation.json").read_text())["layers"][0]["classes"]
         self.assertEqual({c["name"] for c in classes if c["count"]}, {"det", "noun", "verb", "punct", "sentence-end"})
+        self.assert_all_files(self.dir / "cmp")
 
     def test_dense_twins_match_in_parameters(self):
         manifest = self.json_of("compare", *tiny(1), "--num-experts=8", "--top-k=3", "--seeds=1", "--out=cmp", "--json")
@@ -198,7 +212,8 @@ class Compare(ProgramTest):
         self.assertEqual(json.loads((self.dir / "cmp/manifest.json").read_text())["steps"], 2)
 
     def test_ctrl_c_keeps_what_is_done_and_resume_completes_it(self):
-        flags = [*tiny(3000), "--seeds=1", "--max-probes=0"]
+        num_steps = steps(3000)
+        flags = [*tiny(num_steps), "--seeds=1", "--max-probes=0"]
         child = subprocess.Popen([program.PROGRAM, "compare", *flags, "--out=cmp", "--quiet"], cwd=self.dir,
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 120
@@ -209,7 +224,7 @@ class Compare(ProgramTest):
         self.assertEqual(child.returncode, 3, stderr)
         self.assertIn("--resume", stderr)
         self.assertFalse((self.dir / "cmp/manifest.json").exists())
-        done = self.call("compare", *tiny(2999), "--seeds=1", "--max-probes=0", "--out=cmp", "--resume")
+        done = self.call("compare", *tiny(num_steps - 1), "--seeds=1", "--max-probes=0", "--out=cmp", "--resume")
         self.assertEqual(done.returncode, 2)  # another comparison
         first = (self.dir / "cmp/runs/dense-seed36000/result.json").stat().st_mtime_ns
         self.succeed("compare", *flags, "--out=cmp", "--resume", "--quiet")
@@ -226,7 +241,7 @@ class Compare(ProgramTest):
                 for p in (self.dir / out / "runs").glob("*/result.json")}
 
     def test_no_result_of_a_replaced_comparison_survives(self):
-        flags = [*tiny(1000), "--max-probes=0", "--quiet", "--out=cmp"]
+        flags = [*tiny(steps(1000)), "--max-probes=0", "--quiet", "--out=cmp"]
         self.succeed("compare", *flags, "--seeds=36000,5", "--eval-windows=1")
         notes = [self.dir / "cmp/runs/notes.txt", self.dir / "cmp/runs/moe-seed5/notes.txt"]
         for note in notes:
@@ -287,6 +302,7 @@ class Compare(ProgramTest):
         self.assertLess(manifest["entropy_floor"]["val"], manifest["moe_variant"]["final_val_loss"])
         for split in ("val", "held_out_verbs", "held_out_combinations"):
             self.assertIsNotNone(manifest["moe_variant"][f"probe_accuracy_{split}"], split)
+        self.assert_all_files(self.dir / "cmp")
 
 
 if __name__ == "__main__":

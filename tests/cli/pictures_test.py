@@ -143,6 +143,13 @@ class Drawn(Pictures):
         self.assertEqual([re.match(r"Block (\d+): ([a-z-]+)", t).groups() for t in titles],
                          [("6", "collapsed"), ("7", "at-risk")] + [(str(b), "skewed") for b in range(4)])
 
+    def test_of_many_layers_the_classes_of_the_first_are_drawn_and_it_says_so(self):
+        run = self.run_of("run", invented.metrics(4), specialisation=invented.specialisation(4, blocks=range(8)))
+        self.draw(run)
+        texts = svg_texts(run / "expert-by-class.svg")
+        self.assertIn("invented, val, 25,000 tokens, the first 6 of 8 MoE layers", texts)
+        self.assertEqual([re.match(r"Block (\d+)", t).group(1) for t in texts if re.match(r"Block \d+: ", t)], list("012345"))
+
     def test_the_drawn_shares_are_those_of_the_run(self):
         lines = invented.metrics(4, steps=60)
         run = self.run_of("run", lines, health={**invented.health(), "window": 7})

@@ -48,6 +48,11 @@ def is_sanitized():
     return b"__asan_init" in pathlib.Path(PROGRAM).read_bytes()
 
 
+def steps(count):
+    """`count`, or as many steps as take a sanitizer about as long."""
+    return count // 10 if is_sanitized() else count
+
+
 class ProgramTest(unittest.TestCase):
     """Each test has its own directory with a text file text.txt in it."""
 

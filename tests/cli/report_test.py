@@ -1,20 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""program: report.html, read by a parser and looked at in a browser. Usage: report_test.py PROGRAM"""
+"""program: report.html, read by a parser; report_seen_test.py looks at it. Usage: report_test.py PROGRAM"""
 import html.parser
 import json
 import pathlib
 import re
 import shutil
-import subprocess
-import tempfile
-import unittest
 
 import invented_run as invented
-from pictures_test import decode_png
 from program import ProgramTest, main, tiny
 
 GNUPLOT = shutil.which("gnuplot")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 FINDINGS = """# Findings
 
@@ -182,38 +177,6 @@ class Report(ProgramTest):
         self.assertIn(manifest["corpus"]["sha256"], text)
         legend = [name for name in ("dense", "moe", "dense-active", "dense-total") if name in page.texts]
         self.assertEqual(len(legend), 4)
-
-
-@unittest.skipUnless(BROWSER, "no Chromium is installed")
-class Seen(ProgramTest):
-    def screenshot(self, run, *flags):
-        profile = tempfile.mkdtemp(prefix="minimoe-browser-")
-        self.addCleanup(shutil.rmtree, profile, ignore_errors=True)
-        picture = self.dir / "shot.png"
-        done = subprocess.run([BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                               "--hide-scrollbars", "--enable-logging=stderr", "--window-size=800,2400",
-                               f"--user-data-dir={profile}", *flags, f"--screenshot={picture}", f"file://{run}/report.html"],
-                              capture_output=True, text=True, errors="replace", timeout=120, stdin=subprocess.DEVNULL)
-        self.assertEqual([line for line in done.stderr.splitlines() if "CONSOLE" in line], [])
-        self.assertTrue(picture.exists(), done.stderr[-2000:])
-        return decode_png(picture)
-
-    def test_light_and_dark(self):
-        run = invented.write_run(self.dir / "run", invented.metrics(4), health=invented.health(),
-                                 specialisation=invented.specialisation(4))
-        self.assertEqual(self.call("report", run).returncode, 0)
-        corners = []
-        for flags in ((), ("--blink-settings=preferredColorScheme=0",)):
-            width, height, rows, size = self.screenshot(run, *flags)
-            self.assertEqual((width, height), (800, 2400))
-            paper = bytes(rows[0][:size])
-            corners.append(sum(paper[:3]))
-            for part in range(0, height, 400):  # no part of the page is empty
-                pixels = [bytes(row[i:i + size]) for row in rows[part:part + 400:4] for i in range(0, len(row), 4 * size)]
-                self.assertGreater(sum(p != paper for p in pixels) / len(pixels), 0.01, f"from line {part}")
-                self.assertGreater(len(set(pixels)), 8)
-        self.assertGreater(corners[0], 700)
-        self.assertLess(corners[1], 150)
 
 
 if __name__ == "__main__":

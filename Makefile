@@ -23,7 +23,7 @@ CONFIGURE := cmake -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER
 FIXED_ADDRESSES := $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build test test-build demo lab bench install dist lint clang asan tsan abidiff docs python go rust test-long clean
+.PHONY: help setup build test test-build demo lab bench bench-build install dist lint clang asan tsan abidiff docs python go rust test-long clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -53,10 +53,12 @@ lab: build  ## the whole lab protocol (about 10 minutes), then docs/lab-00/ from
 	@build/bin/minimoe compare --lab --force --out build/lab
 	@python3 docs/make_lab.py build/lab
 
-bench:  ## time training steps beside PyTorch's (when installed), busy, growing, then the operations; results in build/bench/
+bench-build:  ## build the benchmarks, without running them
 	$(INSTALL) $(PACKAGES_BENCH)
 	@$(CONFIGURE) --preset bench
 	@cmake --build --preset bench --parallel $(JOBS)
+
+bench: bench-build  ## time training steps beside PyTorch's (when installed), busy, growing, then the operations; results in build/bench/
 	@mkdir -p build/bench
 	@python3 bench/step_bench.py build/bin/minimoe --mid --json build/bench/steps.json
 	@python3 bench/step_bench.py build/bin/minimoe --mid --threads 2 --json build/bench/steps-2.json

@@ -10,7 +10,7 @@ import re
 COMMENT = r"/\*(?:(?!\*/).)*\*/"
 NUMBERS = {"int32_t", "uint32_t", "int64_t", "uint64_t", "size_t", "double"}
 ELEMENTS = {"char", "float", "int32_t", "int64_t", "uint8_t", "uint16_t"}
-CSTRINGS = {"name", "path", "split"}
+CSTRINGS = {"kinds", "name", "path", "split"}
 
 
 class DeclarationError(Exception):

@@ -613,6 +613,37 @@ MINIMOE_API minimoe_status minimoe_checkpoint_info(const char *path, char *buf, 
  * "hint_3", "fix_diff"}]. model.vocab_size is 0 in them (see minimoe_dataset_fit_config). */
 MINIMOE_API minimoe_status minimoe_config_breaks(char *buf, size_t buf_cap, size_t *buf_needed, minimoe_error *err);
 
+/** What a break showed, from the finished runs of each seed: which signal told and from when on, what is commonly said
+ * held against the figures, and how the broken weights fared under the fix. It is what breaks.json of `minimoe break`
+ * has for a break: {"name", "concept", "claim", "claims": [{"claim", "holds", "decided": false where the runs are
+ * shorter than the break's own, so that they neither agree nor disagree, "text"}], "change", "fix", "symptom": as
+ * measured, in sentences, "hidden_cause", "hint_1", "hint_2", "hint_3", "fix_diff", "recovery", "seeds": [{"seed",
+ * "signals": [{"signal": "main loss", "aux loss", "expert counts", "gate mass", "drop rate", "router gradient",
+ * "health verdict" or "validation loss", "says_when": the rule, "first_step": last step of the first window in which
+ * it held, or null, "at_the_end"}], "fixed_healthy_from", "fixed_even_from": steps, or null for never, "runs":
+ * {"healthy", "broken", "dense", "fixed": each as minimoe_run_findings gives it}}]}. docs/collapse.md shows some.
+ * @param json {"schema": "minimoe-break-runs/1", "break": "headstart" (a name of minimoe_config_breaks), "window": 50
+ * (lines), "seeds": [{"seed": 36000, "runs": {"healthy": RUN, "broken": RUN, "dense": RUN, "fixed": RUN}}]}, at most
+ * 1 GiB; RUN is what minimoe_run_findings reads, without "window". All but "dense" have MoE layers and a health
+ * report; healthy and broken have the same steps. MINIMOE_E_INVALID_ARGUMENT with the path of what is missing, unknown,
+ * there twice or of another kind. */
+MINIMOE_API minimoe_status minimoe_break_findings(const char *json, size_t json_len, char *buf, size_t buf_cap,
+                                                  size_t *buf_needed, minimoe_error *err);
+/** What a finished run showed, window by window: {"val_loss", "verdict": of the health report, or null,
+ * "verdict_windows": those of the layer that decided it, "windows": [{"first_step", "last_step", "loss": mean, null
+ * when not finite; with MoE layers also, of the one whose counts are least even, "aux_loss": mean, "load": [E],
+ * "mean_probs": [E], "effective_share": effective experts of the counts over E, "gate_mass_share": the same of
+ * mean_probs, "largest_share", "largest_gate_mass", "max_violation", "num_cold", "num_dead", "drop_rate"}],
+ * "interference": [{"step", "layers"}], "val_losses": [{"step", "loss"}]}. Windows are of `window` lines; what is left
+ * at the end joins the last one.
+ * @param json {"window": 50, "config": the resolved configuration, "lines": the lines of metrics.jsonl, of which are
+ * read {"step", "loss" and "aux_loss" (null when not finite), "layers": [{"block", "load": [E], "dropped": [E],
+ * "mean_probs": [E]}], optionally "interference": as minimoe_trainer_interference, and "val_loss"}, "health": as
+ * minimoe_health_check, or null without MoE layers, "val_loss": nats a token}, at most 1 GiB. The last line is that of
+ * step train.steps. */
+MINIMOE_API minimoe_status minimoe_run_findings(const char *json, size_t json_len, char *buf, size_t buf_cap,
+                                                size_t *buf_needed, minimoe_error *err);
+
 /** How the balance loss pulls at each router, for the batch of the next step, by two forward and backward passes:
  * [{"block", "main_norm", "aux_norm", "scaled_ratio", "cosine"}], one entry an MoE layer. The norms are of the
  * gradients of the main loss and of the unscaled aux loss with respect to the router's weight and bias; scaled_ratio is
@@ -702,6 +733,25 @@ MINIMOE_API minimoe_status minimoe_model_capacity_report(const minimoe_model *mo
                                                          const char *split, const char *json, size_t json_len,
                                                          minimoe_cancel_token *cancel, char *buf, size_t buf_cap,
                                                          size_t *buf_needed, minimoe_error *err);
+
+/** A configuration balanced in several ways, for runs that differ in nothing else: [{"name", "title": fit for a
+ * directory name, "config": whole}], in the order of `kinds`. "none" has neither balance loss nor bias, "aux" the
+ * balance loss, "seq-aux" that of each sequence, "bias" bias balancing, "bias+aux" both. The configuration's own
+ * aux_loss_coef (0.01 where it is 0) and bias_update_rate are those that are used: {"model": {"moe": {"layers": [1],
+ * "aux_loss_coef": 0.02}}} and "none,aux" give two configurations with the coefficients 0 and 0.02.
+ * MINIMOE_E_INVALID_ARGUMENT for a kind that is unknown or there twice, and without an MoE layer. @param json a run
+ * configuration @param kinds some of none,aux,seq-aux,bias,bias+aux, separated by commas */
+MINIMOE_API minimoe_status minimoe_config_balancers(const char *json, size_t json_len, const char *kinds, char *buf,
+                                                    size_t buf_cap, size_t *buf_needed, minimoe_error *err);
+
+/** The four models of a comparison of MoE with dense: [{"key": "dense_baseline", "title": "dense" (fit for a directory
+ * name), "config": whole}, and the same of "moe_variant" ("moe": the configuration itself), "dense_active_matched"
+ * ("dense-active") and "dense_total_matched" ("dense-total")]. The baseline has the same d_ff; the other two have the
+ * d_ff that brings their parameters nearest to those that a token passes through in the MoE model, and to all of them.
+ * MINIMOE_E_INVALID_ARGUMENT without an MoE layer, and when model.vocab_size is 0 (minimoe_dataset_fit_config sets it).
+ * @param json a run configuration */
+MINIMOE_API minimoe_status minimoe_config_variants(const char *json, size_t json_len, char *buf, size_t buf_cap,
+                                                   size_t *buf_needed, minimoe_error *err);
 
 /** Should one take the MoE model instead of a dense one, by a rule written down before the figures are seen:
  * {"verdict": "adopt", "never" or "defer", "rule", "reasons": [sentences], "gain", "gain_low", "gain_high",

@@ -253,6 +253,23 @@ inline std::string load_statistics(Span<const std::int64_t> load, std::size_t to
 
 // --------------------------------------------------------------------------------------------- routing laboratory
 
+/// What a break showed, from the finished runs of each seed.
+inline std::string break_findings(std::string_view json) {
+  return detail::text([&](auto... out) { return minimoe_break_findings(json.data(), json.size(), out...); });
+}
+/// What a finished run showed, window by window.
+inline std::string run_findings(std::string_view json) {
+  return detail::text([&](auto... out) { return minimoe_run_findings(json.data(), json.size(), out...); });
+}
+/// A configuration balanced in each of the ways that `kinds` names: "none,aux,seq-aux,bias,bias+aux".
+inline std::string config_balancers(std::string_view json, const std::string& kinds) {
+  const char* c_kinds = detail::c_text(kinds, "config_balancers: kinds");
+  return detail::text([&](auto... out) { return minimoe_config_balancers(json.data(), json.size(), c_kinds, out...); });
+}
+/// The four models of a comparison of MoE with dense.
+inline std::string config_variants(std::string_view json) {
+  return detail::text([&](auto... out) { return minimoe_config_variants(json.data(), json.size(), out...); });
+}
 /// Adopt, never or defer, from the figures of each seed.
 inline std::string compare_verdict(std::string_view json) {
   return detail::text([&](auto... out) { return minimoe_compare_verdict(json.data(), json.size(), out...); });

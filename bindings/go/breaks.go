@@ -10,20 +10,12 @@ import (
 
 // Break is a named way to break a router, one setting away from a run that is well.
 type Break struct {
-	Name    string   `json:"name"`
-	Concept string   `json:"concept"`
-	Claim   string   `json:"claim"`  // what is commonly said to happen
-	Claims  []string `json:"claims"` // the same as conditions
-	Change  struct {
-		Key     string          `json:"key"`
-		Healthy json.RawMessage `json:"healthy"`
-		Broken  json.RawMessage `json:"broken"`
-	} `json:"change"`
-	Fix []struct {
-		Key    string          `json:"key"`
-		Broken json.RawMessage `json:"broken"`
-		Fixed  json.RawMessage `json:"fixed"`
-	} `json:"fix"`
+	Name    string      `json:"name"`
+	Concept string      `json:"concept"`
+	Claim   string      `json:"claim"`  // what is commonly said to happen
+	Claims  []string    `json:"claims"` // the same as conditions
+	Change  BreakChange `json:"change"`
+	Fix     []BreakFix  `json:"fix"`
 
 	// Configurations; Model.VocabSize is 0 in them: see [Dataset.Fit]. The broken run goes on with Fixed from its own
 	// weights, with an expert_bias of 0 unless that balances by bias.
@@ -36,6 +28,20 @@ type Break struct {
 	Hint2       string `json:"hint_2"`
 	Hint3       string `json:"hint_3"`
 	FixDiff     string `json:"fix_diff"`
+}
+
+// BreakChange is the one setting in which a broken run differs from its healthy twin.
+type BreakChange struct {
+	Key     string          `json:"key"`
+	Healthy json.RawMessage `json:"healthy"`
+	Broken  json.RawMessage `json:"broken"`
+}
+
+// BreakFix is a setting that brings the broken weights back.
+type BreakFix struct {
+	Key    string          `json:"key"`
+	Broken json.RawMessage `json:"broken"`
+	Fixed  json.RawMessage `json:"fixed"`
 }
 
 // Breaks lists them.

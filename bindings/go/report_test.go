@@ -196,6 +196,66 @@ func TestDocumentsHoldWhatTheLibraryWrites(t *testing.T) {
 	}))
 }
 
+// labRun is a finished run of two steps as RunFindings reads it, without its window.
+func labRun(layers, health string) string {
+	return fmt.Sprintf(`"config": {"model": {"moe": {"top_k": 1}}, "train": {"steps": 2}}, "val_loss": 2, "lines": [
+		{"step": 1, "loss": 2, "aux_loss": 1, "layers": %[1]s, "interference": [{"block": 1, "main_norm": 0.5, "aux_norm": 1,
+		 "scaled_ratio": null, "cosine": 0.25}]}, {"step": 2, "loss": 1, "aux_loss": 1, "layers": %[1]s, "val_loss": 2}],
+		"health": %[2]s}`, layers, health)
+}
+
+const (
+	onOneExpert     = `[{"block": 1, "load": [99, 1, 0, 0], "dropped": [9, 0, 0, 0], "mean_probs": [0.97, 0.01, 0.01, 0.01]}]`
+	collapsedReport = `{"verdict": "collapsed", "layers": [{"verdict": "collapsed", "windows": [{"last_step": 2, "verdict":
+		"collapsed", "rule": "one-expert"}]}]}`
+)
+
+func TestRunsOfTheLaboratoryAreTold(t *testing.T) {
+	run := labRun(onOneExpert, collapsedReport)
+	report := ok(minimoe.RunFindings([]byte(`{"window": 2, ` + run)))(t)
+	holdsAll[minimoe.RunReport](t, report.JSON)
+	window := report.Windows[0]
+	if *report.Verdict != "collapsed" || window.Load[0] != 198 || *window.Loss != 1.5 || window.DropRate != 0.09 ||
+		report.Interference[0].Layers[0].MainNorm != 0.5 || *report.ValLosses[0].Loss != 2 {
+		t.Fatalf("%+v", report)
+	}
+	runs := fmt.Sprintf(`{"schema": "minimoe-break-runs/1", "break": "aux-off", "window": 2, "seeds": [{"seed": 7, "runs":
+		{"healthy": {%[1]s, "broken": {%[1]s, "dense": {%[2]s, "fixed": {%[1]s}}]}`, run, labRun("[]", "null"))
+	broken := ok(minimoe.BreakFindings([]byte(runs)))(t)
+	holdsAll[minimoe.BreakReport](t, broken.JSON)
+	signals := broken.Seeds[0].Signals
+	if broken.Name != "aux-off" || !broken.Claims[1].Holds || !broken.Claims[1].Decided || broken.Claims[0].Decided ||
+		signals[2].Signal != "expert counts" || *signals[2].FirstStep != 2 || signals[0].FirstStep != nil {
+		t.Fatalf("%+v", broken)
+	}
+	_, err := minimoe.BreakFindings([]byte("{}"))
+	wants(t, err, minimoe.ErrInvalidArgument)
+	_, err = minimoe.RunFindings(nil)
+	wants(t, err, minimoe.ErrInvalidArgument)
+}
+
+func TestConfigurationsToCompareDifferInWhatIsCompared(t *testing.T) {
+	config := ok(minimoe.ParseConfig([]byte(smallRun)))(t)
+	variants := ok(minimoe.ConfigVariants(config))(t)
+	if len(variants) != 4 || variants[0].Key != "dense_baseline" || variants[3].Title != "dense-total" ||
+		!reflect.DeepEqual(variants[1].Config, config) || variants[3].Config.Model.DFF <= variants[2].Config.Model.DFF ||
+		len(variants[2].Config.Model.MoE.Layers) != 0 {
+		t.Fatalf("%+v", variants)
+	}
+	balancers := ok(minimoe.ConfigBalancers(config, "none", "bias+aux"))(t)
+	if len(balancers) != 2 || balancers[1].Title != "balance-bias-aux" || balancers[0].Config.Model.MoE.AuxLossCoef != 0 ||
+		!balancers[1].Config.Model.MoE.BiasBalancing || balancers[1].Config.Model.MoE.AuxLossCoef == 0 {
+		t.Fatalf("%+v", balancers)
+	}
+	for _, kinds := range [][]string{{}, {"auks"}, {"aux", "aux"}, {"a\x00"}} {
+		_, err := minimoe.ConfigBalancers(config, kinds...)
+		wants(t, err, minimoe.ErrInvalidArgument)
+	}
+	config.Model.VocabSize = 0
+	_, err := minimoe.ConfigVariants(config)
+	wants(t, err, minimoe.ErrInvalidArgument)
+}
+
 func TestALogOfAnyonesRoutersIsJudged(t *testing.T) {
 	var log bytes.Buffer
 	encoder := json.NewEncoder(&log)

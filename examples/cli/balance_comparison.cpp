@@ -7,6 +7,7 @@
 #include "balance_report.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
+#include "lab_run.hpp"
 #include "run_directory.hpp"
 
 namespace cli {
@@ -17,6 +18,23 @@ namespace fs = std::filesystem;
 
 fs::path run_directory(const BalanceRequest& request, const Balancer& balancer, std::uint64_t seed) {
   return fs::path(request.out) / "runs" / (balancer.title + "-seed" + std::to_string(seed));
+}
+
+std::vector<Balancer> balancers(const Json& config, const std::string& kinds) {
+  if (config.at("model").at("moe").at("layers").empty()) {
+    throw BadInput("--balance: model.moe.layers is empty, so there is no router to balance; give --moe-layer");
+  }
+  std::vector<Balancer> chosen;
+  try {
+    for (const Json& b : Json::parse(capi::config_balancers(json_text(config), kinds))) {
+      chosen.push_back({b.at("name"), b.at("title"), b.at("config")});
+    }
+  } catch (const capi::Error& failure) {
+    const std::string said = failure.what(), of_the_library = "minimoe_config_balancers: kinds: ";
+    if (said.rfind(of_the_library, 0) != 0) throw;
+    throw BadInput("--balance: " + said.substr(of_the_library.size()));
+  }
+  return chosen;
 }
 
 // Everything that can be refused is, before the first file is touched.
@@ -32,7 +50,6 @@ BalanceResult prepare(const BalanceRequest& r, capi::Dataset& dataset) {
     throw BadInput(r.out + " already holds balance.json; " + remedy);
   }
   for (const Balancer& balancer : result.balancers) {
-    capi::config_resolve(json_text(balancer.config));
     require_memory(run_costs(balancer.config, r.options));
     for (const std::uint64_t seed : r.seeds) {
       refuse_existing_outputs(run_directory(r, balancer, seed), r.force, remedy);
@@ -77,10 +94,12 @@ int compare_balancers(const BalanceRequest& r) {
       if (request.log) std::printf("# %s\n", request.label.c_str());
       std::fflush(stdout);
       bool interrupted = false;
-      result.runs[b].push_back(lab_run(std::move(request), r.window, interrupted));
-      if (!interrupted) continue;
-      std::fprintf(stderr, "minimoe: interrupted; run it again with --force\n");
-      return kInterrupted;
+      const LabRun run = lab_run(std::move(request), interrupted);
+      if (interrupted) {
+        std::fprintf(stderr, "minimoe: interrupted; run it again with --force\n");
+        return kInterrupted;
+      }
+      result.runs[b].push_back({run.directory, run.result, findings_of(run, r.window)});
     }
   }
   const Json json = balance_json(result);

@@ -9,6 +9,7 @@
 #include "config_options.hpp"
 #include "exit_codes.hpp"
 #include "interrupt.hpp"
+#include "lab_run.hpp"
 #include "nearest.hpp"
 #include "run_directory.hpp"
 #include "text_table.hpp"
@@ -62,12 +63,33 @@ int list_breaks(bool json) {
   return kOk;
 }
 
+Json findings_of_break(const Json& runs) {
+  try {
+    return Json::parse(capi::break_findings(json_text(runs)));
+  } catch (const capi::Error& failure) {
+    throw RunFailed(failure.what());
+  }
+}
+
+// @param directories [seed][run]
+Json with_directories(Json findings, const Json& directories) {
+  for (std::size_t i = 0; i < directories.size(); ++i) {
+    for (auto& [which, run] : findings["seeds"][i]["runs"].items()) {
+      Json placed = {{"directory", directories.at(i).at(which)}};
+      placed.update(run);
+      run = std::move(placed);
+    }
+  }
+  return findings;
+}
+
 // Trains what the breaks need, each configuration once: breaks share healthy and dense twins.
 class Laboratory {
  public:
   Laboratory(const BreakOptions& options, const std::vector<Json>& breaks);
 
-  BreakResult run(const Json& definition);
+  /// As break_findings gives them, and the directories of the runs. Nothing when it was interrupted.
+  Json run(const Json& definition);
   bool interrupted() const { return interrupted_; }
   const capi::Dataset& dataset() const { return *dataset_; }
 
@@ -153,34 +175,36 @@ std::shared_ptr<const LabRun> Laboratory::trained(const std::string& title, cons
   request.keeps_frozen_bias = false;
   if (logs) std::printf("# %s\n", request.label.c_str());
   std::fflush(stdout);
-  auto done = std::make_shared<LabRun>(lab_run(std::move(request), options_.window, interrupted_));
+  auto done = std::make_shared<LabRun>(lab_run(std::move(request), interrupted_));
   if (interrupted_) return nullptr;
   runs_.emplace(key, done);
   return done;
 }
 
-BreakResult Laboratory::run(const Json& definition) {
+Json Laboratory::run(const Json& definition) {
   const std::string name = definition.at("name");
-  BreakResult result;
-  result.definition = definition;
+  Json runs = {{"schema", "minimoe-break-runs/1"}, {"break", name}, {"window", options_.window}}, directories;
   for (std::uint64_t i = 0; i < options_.num_seeds; ++i) {
     const std::uint64_t seed = options_.seed + i;
-    const Json healthy = prepared(definition.at("healthy"), seed), broken = prepared(definition.at("broken"), seed);
-    if (i == 0) {
-      result.healthy = healthy;
-      result.broken = broken;
-    }
     const bool logs = i == 0 && !options_.json;
-    BreakRuns runs;
-    runs.seed = seed;
-    if (!(runs.healthy = trained(name + "-healthy", healthy, {}, logs))) break;
-    if (!(runs.broken = trained(name + "-broken", broken, {}, logs))) break;
-    if (!(runs.dense = trained(name + "-dense", dense_twin(healthy), {}, false))) break;
-    const fs::path weights = RunDirectory(runs.broken->directory).checkpoint();
-    if (!(runs.fixed = trained(name + "-fixed", prepared(definition.at("fixed"), seed), weights, false))) break;
-    result.seeds.push_back(std::move(runs));
+    std::map<std::string, std::shared_ptr<const LabRun>> twins;
+    const auto train = [&](const char* which, const Json& config, const fs::path& weights, bool logs_it) {
+      return (twins[which] = trained(name + "-" + which, config, weights, logs_it)) != nullptr;
+    };
+    const Json healthy = prepared(definition.at("healthy"), seed);
+    if (!train("healthy", healthy, {}, logs)) return {};
+    if (!train("broken", prepared(definition.at("broken"), seed), {}, logs)) return {};
+    if (!train("dense", dense_twin(healthy), {}, false)) return {};
+    const fs::path weights = RunDirectory(twins.at("broken")->directory).checkpoint();
+    if (!train("fixed", prepared(definition.at("fixed"), seed), weights, false)) return {};
+    Json records;
+    for (const auto& [which, run] : twins) {
+      records[which] = run->record;
+      directories[i][which] = run->directory.generic_string();
+    }
+    runs["seeds"].push_back({{"seed", seed}, {"runs", std::move(records)}});
   }
-  return result;
+  return with_directories(findings_of_break(runs), directories);
 }
 
 // What was typed, without what names this machine's files.
@@ -190,10 +214,10 @@ std::string command_text(const BreakOptions& o) {
   return o.config.given("data.corpus") ? text + " --corpus FILE" : text;
 }
 
-void write_reports(const BreakOptions& o, const Laboratory& laboratory, const std::vector<BreakResult>& results) {
+void write_reports(const BreakOptions& o, const Laboratory& laboratory, const std::vector<Json>& results) {
   const Json corpus = corpus_identity(laboratory.dataset());
   Json json = {{"schema", "minimoe-breaks/1"}, {"version", capi::version_string()}, {"corpus", corpus}};
-  for (const BreakResult& result : results) json["breaks"].push_back(break_json(result));
+  for (const Json& result : results) json["breaks"].push_back(result);
   try {
     write_file_atomically(fs::path(o.out) / "breaks.md",
                           breaks_markdown(results, command_text(o), corpus.at("name").get<std::string>()));
@@ -215,7 +239,7 @@ int run_breaks(const BreakOptions& o) {
   catch_interrupts();
   make_directories(o.out);
   remove_files({fs::path(o.out) / "breaks.md", fs::path(o.out) / "breaks.json"});  // tell of runs replaced from here on
-  std::vector<BreakResult> results;
+  std::vector<Json> results;
   for (const Json& definition : breaks) {
     const Json& change = definition.at("change");
     if (!o.json) {

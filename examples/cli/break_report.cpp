@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "break_report.hpp"
 
+#include <cmath>
+
 #include "machine.hpp"
 #include "text_table.hpp"
 
@@ -8,12 +10,52 @@ namespace cli {
 
 namespace {
 
-std::string step_text(const std::optional<std::int64_t>& step) { return step ? std::to_string(*step) : "never"; }
+std::string text_of(const Json& object, const char* key) { return object.at(key).get<std::string>(); }
 
-std::vector<TextRow> signal_rows(const BreakRuns& runs) {
+std::vector<TextRow> signal_rows(const Json& seed) {
   std::vector<TextRow> rows = {{"signal", "said by step", "says when", "reads at the end"}};
-  for (const BreakSignal& s : break_signals(runs)) rows.push_back({s.name, step_text(s.first_step), s.rule, s.last});
+  for (const Json& s : seed.at("signals")) {
+    const Json& step = s.at("first_step");
+    rows.push_back({text_of(s, "signal"), step.is_null() ? "never" : step.dump(), text_of(s, "says_when"),
+                    text_of(s, "at_the_end")});
+  }
   return rows;
+}
+
+// Of the window of the health report that ends at `step` or is the last before.
+std::string verdict_at(const Json& run, const Json& step) {
+  std::string found = "-";
+  for (const Json& window : run.at("verdict_windows")) {
+    if (window.at("last_step") <= step) found = text_of(window, "verdict");
+  }
+  return found;
+}
+
+// "1.012 / 1.003": a figure of a window of the broken run and of its healthy twin. A loss that was not finite is null.
+std::string both(const Json& broken, const Json& healthy, const char* key, int decimals, double scale = 1) {
+  const auto number = [&](const Json& window) {
+    return window.at(key).is_null() ? std::string("nan") : fixed(scale * window.at(key).get<double>(), decimals);
+  };
+  return number(broken) + " / " + number(healthy);
+}
+
+std::string signal_table(const Json& seed) {
+  const Json &broken = seed.at("runs").at("broken"), &healthy = seed.at("runs").at("healthy");
+  std::vector<TextRow> rows = {{"steps", "main loss", "aux loss", "largest share", "effective/E", "gate mass/E", "cold",
+                                "dropped %", "verdict"}};
+  for (std::size_t i = 0; i < broken.at("windows").size(); ++i) {
+    const Json &b = broken.at("windows").at(i), &h = healthy.at("windows").at(i);
+    rows.push_back({b.at("first_step").dump() + "-" + b.at("last_step").dump(), both(b, h, "loss", 3),
+                    both(b, h, "aux_loss", 3), both(b, h, "largest_share", 2), both(b, h, "effective_share", 2),
+                    both(b, h, "gate_mass_share", 2), both(b, h, "num_cold", 0), both(b, h, "drop_rate", 1, 100),
+                    verdict_at(broken, b.at("last_step")) + " / " + verdict_at(healthy, h.at("last_step"))});
+  }
+  return text_table(rows);
+}
+
+std::string outcome(const Json& claim) {
+  if (!claim.at("decided").get<bool>()) return "cannot tell";
+  return claim.at("holds").get<bool>() ? "agrees" : "disagrees";
 }
 
 std::string indented(const std::string& text, const std::string& by) {
@@ -23,28 +65,7 @@ std::string indented(const std::string& text, const std::string& by) {
 }
 
 std::string change_text(const Json& change, const char* from, const char* to) {
-  return change.at("key").get<std::string>() + ": " + change.at(from).dump() + " -> " + change.at(to).dump();
-}
-
-Json run_json(const LabRun& run) {
-  Json windows = Json::array(), interference = Json::array();
-  for (const RouterWindow& window : run.windows) windows.push_back(router_window_json(window));
-  for (const Json& line : run.lines) {
-    if (line.contains("interference")) {
-      interference.push_back({{"step", line.at("step")}, {"layers", line.at("interference")}});
-    }
-  }
-  Json val_losses = Json::array();
-  for (const Json& line : run.lines) {
-    if (line.contains("val_loss")) val_losses.push_back({{"step", line.at("step")}, {"loss", line.at("val_loss")}});
-  }
-  return {{"directory", run.directory.generic_string()},
-          {"val_loss", run.val_loss()},
-          {"verdict", run.health.is_object() ? Json(run.verdict()) : Json()},
-          {"verdict_windows", deciding_windows(run.health)},
-          {"windows", windows},
-          {"interference", interference},
-          {"val_losses", val_losses}};
+  return text_of(change, "key") + ": " + change.at(from).dump() + " -> " + change.at(to).dump();
 }
 
 // YAML's quoted texts are JSON's.
@@ -52,89 +73,52 @@ std::string yaml_line(const char* key, const std::string& text) {
   return std::string(key) + ": " + Json(text).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string markdown_of(const BreakResult& result) {
-  const Json& d = result.definition;
-  std::string text = "## " + d.at("name").get<std::string>() + "\n\n```yaml\n";
-  text += yaml_line("bug-id", d.at("name"));
-  text += yaml_line("concept", d.at("concept"));
-  text += yaml_line("symptom", symptom(result));
-  for (const char* key : {"hidden_cause", "hint_1", "hint_2", "hint_3"}) text += yaml_line(key, d.at(key));
-  text += "fix_diff: |\n" + indented(d.at("fix_diff"), "  ") + "\n```\n\n";
-  text += "Commonly said: " + d.at("claim").get<std::string>() + " Measured:\n\n";
-  for (const ClaimCheck& c : check_claims(result)) {
-    const std::string said = outcome(c);
-    text += "- " + (said == "disagrees" ? "**disagrees**" : said) + ": " + c.text + "\n";
+std::string markdown_of(const Json& b) {
+  std::string text = "## " + text_of(b, "name") + "\n\n```yaml\n";
+  text += yaml_line("bug-id", b.at("name"));
+  for (const char* key : {"concept", "symptom", "hidden_cause", "hint_1", "hint_2", "hint_3"}) {
+    text += yaml_line(key, b.at(key));
   }
-  text += "\n" + recovery(result) + "\n\n";
-  text += "Signals of seed " + std::to_string(result.seeds.front().seed) + ":\n\n" +
-          markdown_table(signal_rows(result.seeds.front())) + "\n";
-  return text;
+  text += "fix_diff: |\n" + indented(b.at("fix_diff"), "  ") + "\n```\n\n";
+  text += "Commonly said: " + text_of(b, "claim") + " Measured:\n\n";
+  for (const Json& claim : b.at("claims")) {
+    const std::string said = outcome(claim);
+    text += "- " + (said == "disagrees" ? "**disagrees**" : said) + ": " + text_of(claim, "text") + "\n";
+  }
+  const Json& first = b.at("seeds").front();
+  text += "\n" + text_of(b, "recovery") + "\n\n";
+  return text + "Signals of seed " + first.at("seed").dump() + ":\n\n" + markdown_table(signal_rows(first)) + "\n";
 }
 
 }  // namespace
 
-std::string break_text(const BreakResult& result) {
-  const BreakRuns& first = result.seeds.front();
+std::string break_text(const Json& b) {
+  const Json& first = b.at("seeds").front();
   std::string text =
-      "\nbroken / healthy, seed " + std::to_string(first.seed) + "\n" + signal_table(first) + "\n" + text_table([&] {
+      "\nbroken / healthy, seed " + first.at("seed").dump() + "\n" + signal_table(first) + "\n" + text_table([&] {
         std::vector<TextRow> rows;
         for (const TextRow& row : signal_rows(first)) rows.push_back({row[0], row[1], row[3]});
         return rows;
       }());
-  text += "\nsymptom: " + symptom(result) + "\n";
-  text += "commonly said: " + result.definition.at("claim").get<std::string>() + "\n";
-  for (const ClaimCheck& c : check_claims(result)) {
-    const std::string said = outcome(c);
-    text += "  " + (said == "disagrees" ? "DISAGREES" : said) + ": " + c.text + "\n";
+  text += "\nsymptom: " + text_of(b, "symptom") + "\n";
+  text += "commonly said: " + text_of(b, "claim") + "\n";
+  for (const Json& claim : b.at("claims")) {
+    const std::string said = outcome(claim);
+    text += "  " + (said == "disagrees" ? "DISAGREES" : said) + ": " + text_of(claim, "text") + "\n";
   }
-  text += "hidden cause: " + result.definition.at("hidden_cause").get<std::string>() + "\n";
+  text += "hidden cause: " + text_of(b, "hidden_cause") + "\n";
   text += "undo:";
-  for (const Json& change : result.definition.at("fix")) text += " " + change_text(change, "broken", "fixed");
-  return text + "\n  " + recovery(result) + "\n";
+  for (const Json& change : b.at("fix")) text += " " + change_text(change, "broken", "fixed");
+  return text + "\n  " + text_of(b, "recovery") + "\n";
 }
 
-Json break_json(const BreakResult& result) {
-  const Json& d = result.definition;
-  Json claims = Json::array(), seeds = Json::array();
-  for (const ClaimCheck& c : check_claims(result)) {
-    claims.push_back({{"claim", c.claim}, {"holds", c.holds}, {"decided", c.decided}, {"text", c.text}});
-  }
-  for (const BreakRuns& runs : result.seeds) {
-    Json signals = Json::array();
-    for (const BreakSignal& s : break_signals(runs)) {
-      signals.push_back({{"signal", s.name},
-                         {"says_when", s.rule},
-                         {"first_step", s.first_step ? Json(*s.first_step) : Json()},
-                         {"at_the_end", s.last}});
-    }
-    const auto from = healthy_from(*runs.fixed), even = even_from(*runs.fixed);
-    seeds.push_back({{"seed", runs.seed},
-                     {"signals", signals},
-                     {"fixed_healthy_from", from ? Json(*from) : Json()},
-                     {"fixed_even_from", even ? Json(*even) : Json()},
-                     {"runs",
-                      {{"healthy", run_json(*runs.healthy)},
-                       {"broken", run_json(*runs.broken)},
-                       {"dense", run_json(*runs.dense)},
-                       {"fixed", run_json(*runs.fixed)}}}});
-  }
-  return {{"name", d.at("name")},         {"concept", d.at("concept")},
-          {"claim", d.at("claim")},       {"claims", claims},
-          {"change", d.at("change")},     {"fix", d.at("fix")},
-          {"symptom", symptom(result)},   {"hidden_cause", d.at("hidden_cause")},
-          {"hint_1", d.at("hint_1")},     {"hint_2", d.at("hint_2")},
-          {"hint_3", d.at("hint_3")},     {"fix_diff", d.at("fix_diff")},
-          {"recovery", recovery(result)}, {"seeds", seeds}};
-}
-
-std::string breaks_markdown(const std::vector<BreakResult>& results, const std::string& command,
-                            const std::string& corpus) {
+std::string breaks_markdown(const std::vector<Json>& breaks, const std::string& command, const std::string& corpus) {
   std::string text =
       "# Router breaks\n\nMade by `" + command + "` on " + corpus +
       ". Each break is one setting away from its healthy twin; both have the same start values and the same "
       "batches. Symptoms are what was measured, one figure a seed; loads and probabilities are those of the "
       "last window.\n\n";
-  for (const BreakResult& result : results) text += markdown_of(result);
+  for (const Json& b : breaks) text += markdown_of(b);
   return text;
 }
 

@@ -2,7 +2,6 @@
 #include "comparison.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "exit_codes.hpp"
 #include "training_run.hpp"
@@ -10,35 +9,6 @@
 namespace cli {
 
 namespace {
-
-constexpr std::size_t kMaxHidden = std::size_t{1} << 20;
-
-Json with_d_ff(Json dense, std::size_t d_ff) {
-  dense["model"]["d_ff"] = d_ff;
-  return dense;
-}
-
-std::uint64_t total_parameters(const Json& config) {
-  return Json::parse(capi::config_cost(json_text(config))).at("total_parameters");
-}
-
-// Parameters grow with d_ff, so a bisection finds the first width that reaches the target; the one below may be nearer.
-Json dense_of_size(const Json& dense, std::uint64_t target) {
-  std::size_t low = 1, high = kMaxHidden;
-  while (low < high) {
-    const std::size_t middle = low + (high - low) / 2;
-    if (total_parameters(with_d_ff(dense, middle)) < target) {
-      low = middle + 1;
-    } else {
-      high = middle;
-    }
-  }
-  const auto distance = [&](std::size_t d_ff) {
-    const std::uint64_t count = total_parameters(with_d_ff(dense, d_ff));
-    return count > target ? count - target : target - count;
-  };
-  return with_d_ff(dense, low > 1 && distance(low - 1) <= distance(low) ? low - 1 : low);
-}
 
 Json probe_accuracy(const Json& result, const char* split) {
   const Json& splits = result.at("splits");
@@ -78,14 +48,10 @@ std::vector<Variant> comparison_variants(const Json& config, const capi::Options
   if (config.at("model").at("moe").at("layers").empty()) {
     throw BadInput("compare: model.moe.layers is empty, so there is no MoE model to compare; give --moe-layer");
   }
-  Json dense = config;
-  dense["model"]["moe"]["layers"] = Json::array();
-  const Json cost = Json::parse(capi::config_cost(json_text(config)));
-  std::vector<Variant> variants = {
-      {"dense_baseline", "dense", dense, {}},
-      {"moe_variant", "moe", config, {}},
-      {"dense_active_matched", "dense-active", dense_of_size(dense, cost.at("active_parameters")), {}},
-      {"dense_total_matched", "dense-total", dense_of_size(dense, cost.at("total_parameters")), {}}};
+  std::vector<Variant> variants;
+  for (const Json& v : Json::parse(capi::config_variants(json_text(config)))) {
+    variants.push_back({v.at("key"), v.at("title"), v.at("config"), {}});
+  }
   for (Variant& variant : variants) variant.costs = run_costs(variant.config, options);
   return variants;
 }

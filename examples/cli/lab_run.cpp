@@ -1,32 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lab_run.hpp"
 
+#include "exit_codes.hpp"
 #include "metrics_lines.hpp"
 
 namespace cli {
 
-Json deciding_windows(const Json& health) {
-  if (!health.is_object()) return Json::array();
-  for (const Json& layer : health.at("layers")) {
-    if (layer.at("verdict") == health.at("verdict")) return layer.value("windows", Json::array());
+namespace {
+
+Json members_of(const Json& object, std::initializer_list<const char*> keys) {
+  Json some = Json::object();
+  for (const char* key : keys) {
+    if (object.contains(key)) some[key] = object.at(key);
   }
-  return Json::array();
+  return some;
 }
 
-std::string LabRun::verdict() const { return health.is_object() ? health.at("verdict").get<std::string>() : ""; }
-
-std::string LabRun::verdict_at(std::int64_t step) const {
-  std::string found;
-  for (const Json& window : deciding_windows(health)) {
-    if (window.at("last_step").get<std::int64_t>() <= step) found = window.at("verdict");
+// What the library reads of a line; the rest would take as much memory again.
+Json read_part(const Json& line) {
+  Json part = members_of(line, {"step", "loss", "aux_loss", "interference", "val_loss"});
+  part["layers"] = Json::array();
+  for (const Json& layer : line.at("layers")) {
+    part["layers"].push_back(members_of(layer, {"block", "load", "dropped", "mean_probs"}));
   }
-  return found;
+  return part;
 }
 
-LabRun lab_run(RunRequest request, std::int64_t window, bool& interrupted) {
+}  // namespace
+
+LabRun lab_run(RunRequest request, bool& interrupted) {
   const RunDirectory files(request.directory);
   LabRun done;
   done.directory = request.directory;
+  done.record = {{"config", request.config}, {"lines", Json::array()}};
   {
     TrainingRun run(std::move(request));
     run.begin();
@@ -34,10 +40,20 @@ LabRun lab_run(RunRequest request, std::int64_t window, bool& interrupted) {
     if (interrupted) return done;
     done.result = run.result();
   }
-  done.health = done.result.value("health", Json());
-  done.lines = metrics_lines(files.metrics());
-  done.windows = router_windows(done.lines, window);
+  for (const Json& line : metrics_lines(files.metrics())) done.record["lines"].push_back(read_part(line));
+  done.record["health"] = done.result.value("health", Json());
+  done.record["val_loss"] = done.result.at("val_loss");
   return done;
+}
+
+Json findings_of(const LabRun& run, std::int64_t window) {
+  Json record = run.record;
+  record["window"] = window;
+  try {
+    return Json::parse(capi::run_findings(json_text(record)));
+  } catch (const capi::Error& failure) {
+    throw RunFailed(failure.what());
+  }
 }
 
 }  // namespace cli

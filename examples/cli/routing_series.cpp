@@ -135,7 +135,6 @@ RoutingWindow routing_window(const RoutingSeries& series, std::size_t end, std::
     assignments += total;
     dropped += series.dropped[i];
   }
-  for (const double count : result.share) result.load.push_back(static_cast<std::int64_t>(count));
   result.violation = max_violation(result.share);
   result.drop_rate = assignments > 0 ? dropped / assignments : 0;
   normalise(result.share);

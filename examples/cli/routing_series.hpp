@@ -28,7 +28,6 @@ double max_violation(const std::vector<double>& load);
 /// A layer over the `window` lines that end at a step.
 struct RoutingWindow {
   double step = 0;
-  std::vector<std::int64_t> load;        ///< [expert] assignments, summed
   std::vector<double> share, low, high;  ///< [expert] of the load: of the window; smallest, largest of a batch in it
   std::vector<double> mass;              ///< [expert] mean router probability of the window
   double effective_share = 0, mass_effective_share = 0;  ///< effective experts of load and of gate mass, over E

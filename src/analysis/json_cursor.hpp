@@ -24,6 +24,8 @@ class JsonCursor {
   /// The member. @throws Error when there is none.
   JsonCursor at(std::string_view key) const;
   const std::vector<std::string>& keys() const;
+  /// @throws Error for a member that is none of `known`, with the nearest of them.
+  void refuse_unknown_keys(const std::vector<std::string>& known) const;
   std::vector<JsonCursor> items() const;
 
   double number() const;
@@ -32,6 +34,8 @@ class JsonCursor {
   std::string text() const;
   std::vector<double> numbers() const;
   std::vector<std::uint64_t> counts() const;
+  /// The value as JSON again, numbers as the shortest that read back to the same.
+  std::string json() const;
 
   [[noreturn]] void refuse(const std::string& expected) const;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/verdict_json.hpp"
 
-#include <algorithm>
-
 #include "analysis/json_cursor.hpp"
 #include "core/json_writer.hpp"
 #include "minimoe/analysis/comparison_verdict.hpp"
@@ -19,13 +17,7 @@ std::string optional_json(const std::optional<double>& value) { return value ? j
 void check_keys(const JsonText& json, const JsonCursor& root, const std::string& where) {
   require(json.duplicate_keys.empty(), where, ": ", json.duplicate_keys.empty() ? "" : json.duplicate_keys.front(),
           " stands there twice");
-  const std::vector<std::string> known = variant_names();
-  for (const std::string& key : root.keys()) {
-    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    const std::string near = nearest_word(key, known);
-    throw Error(ErrorCode::kInvalidArgument, concat(where, ": ", join_path("", key), ": unknown key",
-                                                    near.empty() ? "" : concat("; did you mean ", near, "?")));
-  }
+  root.refuse_unknown_keys(variant_names());
 }
 
 VariantFigures variant_figures(const JsonCursor& variant, bool is_timed) {

@@ -37,6 +37,8 @@ static int run_config(struct run *run) {
   PUT_TEXT("resolved", minimoe_config_resolve(JSON("config"), OUT));
   PUT_TEXT("cost", minimoe_config_cost(JSON("config"), OUT));
   PUT_TEXT("memory", minimoe_config_estimate_memory(JSON("config"), &run->options, OUT));
+  PUT_TEXT("variants", minimoe_config_variants(JSON("config"), OUT));
+  PUT_TEXT("balancers", minimoe_config_balancers(JSON("config"), text(run, "kinds"), OUT));
   return 1;
 }
 
@@ -243,6 +245,16 @@ static int run_compare_findings(struct run *run) {
   return 1;
 }
 
+static int run_run_findings(struct run *run) {
+  PUT_TEXT("findings", minimoe_run_findings(JSON("json"), OUT));
+  return 1;
+}
+
+static int run_break_findings(struct run *run) {
+  PUT_TEXT("findings", minimoe_break_findings(JSON("json"), OUT));
+  return 1;
+}
+
 static const struct {
   const char *op;
   int (*run)(struct run *run);
@@ -259,6 +271,8 @@ static const struct {
                    {"load_statistics", run_load_statistics},
                    {"compare_verdict", run_compare_verdict},
                    {"compare_findings", run_compare_findings},
+                   {"run_findings", run_run_findings},
+                   {"break_findings", run_break_findings},
                    {"status", run_status}};
 
 static void run_case(const char *name, const struct golden_case *c, FILE *out) {

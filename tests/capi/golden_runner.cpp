@@ -77,6 +77,8 @@ Json config(const Json& c) {
   put(out, "resolved", [&] { return config_resolve(json); });
   put(out, "cost", [&] { return config_cost(json); });
   put(out, "memory", [&] { return config_estimate_memory(json, options_of(c)); });
+  put(out, "variants", [&] { return config_variants(json); });
+  put(out, "balancers", [&] { return config_balancers(json, text(c, "kinds")); });
   return out;
 }
 
@@ -366,6 +368,8 @@ const std::map<std::string, Json (*)(const Json&)> kOperations = {
     {"compare_verdict", [](const Json& c) { return one("verdict", [&] { return compare_verdict(text(c, "json")); }); }},
     {"compare_findings",
      [](const Json& c) { return one("findings", [&] { return compare_findings(text(c, "json")); }); }},
+    {"run_findings", [](const Json& c) { return one("findings", [&] { return run_findings(text(c, "json")); }); }},
+    {"break_findings", [](const Json& c) { return one("findings", [&] { return break_findings(text(c, "json")); }); }},
     {"status", status},
 };
 

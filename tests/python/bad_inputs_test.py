@@ -190,6 +190,14 @@ CASES = {
     "health log is impossible":
         (lambda w: minimoe.health([{"step": 1, "layer": 0, "top_k": 2, "load": [3, -1]}]), V, "line 1"),
     "load statistics of nothing": (lambda w: minimoe.load_statistics([], 1), V, "load"),
+    "findings of no break": (lambda w: minimoe.break_findings({}), V, "schema is missing"),
+    "findings of a run without its lines": (lambda w: minimoe.run_findings({"window": 5}), V, "config is missing"),
+    "a balancer that does not exist":
+        (lambda w: minimoe.config_balancers("lab", ["none", "auks"]), V, "kinds: 'auks' is no way to balance; did you mean 'aux'?"),
+    "a balancer twice": (lambda w: minimoe.config_balancers("lab", "aux,aux"), V, "twice"),
+    "balancers as a number": (lambda w: minimoe.config_balancers("lab", 3), T, "kinds: expected"),
+    "balancers of a dense model": (lambda w: minimoe.config_balancers("lab-dense", "aux"), V, "model.moe.layers is empty"),
+    "variants without a vocabulary": (lambda w: minimoe.config_variants("lab"), V, "model.vocab_size is 0"),
     "verdict with a missing part": (lambda w: minimoe.compare_verdict({}), V, "moe_variant"),
     "findings of a number": (lambda w: minimoe.compare_findings(3), T, "manifest: expected"),
     "path does not exist": (lambda w: minimoe.Model.load("/does/not/exist"), OSError, "/does/not/exist"),

@@ -19,6 +19,18 @@ FIGURES = {name: {"val_loss": [2.0, 2.1], "cpu_time_s": [1.0, 1.0]}
            for name in ("moe_variant", "dense_baseline", "dense_active_matched", "dense_total_matched")}
 LOG = [{"step": step, "layer": 0, "top_k": 2, "load": [12, 12, 12, 12]} for step in range(1, 121)]
 
+RUN = {"config": {"model": {"moe": {"top_k": 1}}, "train": {"steps": 2}}, "val_loss": 2.0, "lines": [
+    {"step": step, "loss": 2.0, "aux_loss": 1.0, "layers": [{"block": 1, "load": [2, 2], "mean_probs": [0.5, 0.5]}]}
+    for step in (1, 2)], "health": {"verdict": "healthy", "layers": [{"verdict": "healthy", "windows": [
+        {"last_step": 2, "verdict": "healthy"}]}]}}
+
+
+def break_runs(name="headstart"):
+    """Runs of two steps in which nothing is broken."""
+    dense = {**RUN, "lines": [{**line, "layers": []} for line in RUN["lines"]], "health": None}
+    return {"schema": "minimoe-break-runs/1", "break": name, "window": 2, "seeds": [
+        {"seed": 7, "runs": {"healthy": RUN, "broken": RUN, "dense": dense, "fixed": RUN}}]}
+
 
 def configurations():
     config = minimoe.preset("lab", vocab_size=32)
@@ -129,6 +141,15 @@ def bare_layer():
     layer.bind_gradient("router.weight", None)
 
 
+def laboratory():
+    config = minimoe.Config(TINY)
+    variants = minimoe.config_variants(config)
+    assert [v["title"] for v in variants] == ["dense", "moe", "dense-active", "dense-total"]
+    assert [b["title"] for b in minimoe.config_balancers(config, ["none", "bias+aux"])] == ["balance-none", "balance-bias-aux"]
+    assert minimoe.run_findings({**RUN, "window": 2})["verdict"] == "healthy"
+    assert minimoe.break_findings(break_runs())["seeds"][0]["fixed_even_from"] == 2
+
+
 def reports(findings):
     assert minimoe.health(LOG).healthy and minimoe.load_statistics([1, 1, 1, 1], 2)["num_dead"] == 0
     assert minimoe.compare_verdict(FIGURES).verdict == "defer"
@@ -141,6 +162,7 @@ def walk(directory, findings):
     data = datasets()
     training(models(data, directory), data, directory)
     bare_layer()
+    laboratory()
     reports(findings)
 
 

@@ -131,7 +131,9 @@ def preset(case, opts):
 def config(case, opts):
     return {"resolved": value(lambda: raw.minimoe_config_resolve(case["config"])),
             "cost": value(lambda: raw.minimoe_config_cost(case["config"])),
-            "memory": value(lambda: raw.minimoe_config_estimate_memory(case["config"], opts))}
+            "memory": value(lambda: raw.minimoe_config_estimate_memory(case["config"], opts)),
+            "variants": value(lambda: raw.minimoe_config_variants(case["config"])),
+            "balancers": value(lambda: raw.minimoe_config_balancers(case["config"], case["kinds"]))}
 
 
 def file(case, opts):
@@ -287,6 +289,14 @@ def compare_verdict(case, opts):
 
 def compare_findings(case, opts):
     return {"findings": value(lambda: raw.minimoe_compare_findings(case["json"]))}
+
+
+def run_findings(case, opts):
+    return {"findings": value(lambda: raw.minimoe_run_findings(case["json"]))}
+
+
+def break_findings(case, opts):
+    return {"findings": value(lambda: raw.minimoe_break_findings(case["json"]))}
 
 
 def fork_error(case, opts):

@@ -8,7 +8,7 @@ import pytest
 
 import minimoe
 from conftest import TINY
-from every_call import FIGURES, LOG
+from every_call import FIGURES, LOG, RUN, break_runs
 
 
 def test_health_reads_mappings_text_and_files_alike(tmp_path):
@@ -23,6 +23,38 @@ def test_health_reads_mappings_text_and_files_alike(tmp_path):
 def test_health_options_reach_the_rule():
     assert minimoe.health(LOG, window=20, warmup=10)["window"] == 20
     assert minimoe.health([{**entry, "load": [24, 24, 0, 0]} for entry in LOG]).verdict == "collapsed"
+
+
+def test_what_a_break_showed_is_told_by_its_runs():
+    runs = break_runs("lr-spike")
+    report = minimoe.break_findings(runs)
+    assert [(c["claim"], c["holds"], c["decided"]) for c in report["claims"]] == [
+        ("not-healthy", False, False), ("main-loss-fine", True, False)]
+    assert all(s["first_step"] is None for s in report["seeds"][0]["signals"])
+    broken = json.loads(json.dumps(RUN))
+    broken["lines"][1] = {**broken["lines"][1], "loss": None}
+    broken["lines"][1]["layers"][0]["load"] = np.array([98, 2])
+    report = minimoe.break_findings({**runs, "seeds": [{"seed": 7, "runs": {**runs["seeds"][0]["runs"], "broken": broken}}]})
+    said = {s["signal"]: s["first_step"] for s in report["seeds"][0]["signals"]}
+    assert said["main loss"] == said["expert counts"] == 2 and said["gate mass"] is None
+    window = report["seeds"][0]["runs"]["broken"]["windows"][0]
+    assert window == minimoe.run_findings({**broken, "window": 2})["windows"][0]
+    assert window["load"] == [100, 4] and window["loss"] is None
+
+
+def test_configurations_to_compare_are_configurations():
+    config = minimoe.Config("lab", vocab_size=100, aux_loss_coef=0)
+    variants = minimoe.config_variants(config)
+    assert [v["key"] for v in variants] == ["dense_baseline", "moe_variant", "dense_active_matched", "dense_total_matched"]
+    assert variants[1]["config"] == config.resolve() and isinstance(variants[1]["config"], minimoe.Config)
+    sizes = [v["config"].cost()["total_parameters"] for v in variants]
+    assert sizes[0] < sizes[2] < sizes[1] and abs(sizes[3] - sizes[1]) < 129 * 2
+    assert minimoe.config_variants("lab", vocab_size=100, aux_loss_coef=0) == variants
+    balancers = minimoe.config_balancers("lab", "seq-aux,bias", aux_loss_coef=0)
+    assert balancers == minimoe.config_balancers(minimoe.Config("lab", aux_loss_coef=0), ["seq-aux", "bias"])
+    moe = [b["config"]["model"]["moe"] for b in balancers]
+    assert [(m["aux_loss_coef"], m["aux_loss_scope"], m["bias_balancing"]) for m in moe] == [
+        (0.01, "sequence", False), (0, "micro_batch", True)]
 
 
 def test_reports_print_as_text():

@@ -49,6 +49,7 @@ from .config import Config, breaks, cost, estimate_memory, keys, preset, resolve
 from .corpus import Corpus, Sentence  # noqa: E402
 from .dataset import Dataset, Window  # noqa: E402
 from .health import Health, health, load_statistics  # noqa: E402
+from .laboratory import break_findings, config_balancers, config_variants, run_findings  # noqa: E402
 from .library import build_info, version_number  # noqa: E402
 from .model import Model, RoutingTrace  # noqa: E402
 from .moe_cache import MoECache, RoutingMetrics  # noqa: E402
@@ -99,12 +100,15 @@ __all__ = [
     "allocated_bytes",
     "analyze",
     "analyze_hf",
+    "break_findings",
     "breaks",
     "build_info",
     "checkpoint_info",
     "compare_findings",
     "compare_verdict",
     "config",
+    "config_balancers",
+    "config_variants",
     "cost",
     "estimate_memory",
     "health",
@@ -112,5 +116,6 @@ __all__ = [
     "load_statistics",
     "preset",
     "resolve",
+    "run_findings",
     "version_number",
 ]

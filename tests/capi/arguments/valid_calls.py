@@ -76,6 +76,9 @@ CALLS = {
     "minimoe_health_check": {"log": 'content(R"({"step":200,"layer":0,"top_k":1,"load":[9,9]})")', "json": 'content("{}")'},
     "minimoe_trainer_health": {"json": 'content("{}")', "one_pair_in": 4, "before": "w.one_step()"},
     "minimoe_load_statistics": {"top_k": "number(2)"},
+    "minimoe_break_findings": {"json": "content(w.break_json)"},
+    "minimoe_run_findings": {"json": "content(w.run_json)"},
+    "minimoe_config_balancers": {"kinds": 'content("none,bias+aux")'},
     "minimoe_compare_verdict": {"json": "content(w.figures_json)"},
     "minimoe_compare_findings": {"json": "content(w.manifest_json)"},
 }

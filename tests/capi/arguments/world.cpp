@@ -42,6 +42,13 @@ World::World(const std::string& where) : directory(where) {
       "alpha_aux_loss": 0, "corpus": {"name": "text"}, "config": {"train": {"learning_rate": 1}}, "moe_variant": )" +
                   variant + R"(, "dense_baseline": )" + variant + R"(, "dense_active_matched": )" + variant +
                   R"(, "dense_total_matched": )" + variant + "}";
+  const std::string record = R"("config": {"model": {"moe": {"top_k": 1}}, "train": {"steps": 2}}, "lines": [{"step": 2,
+      "loss": 1, "aux_loss": 1, "layers": [{"block": 1, "load": [2, 2], "mean_probs": [0.5, 0.5]}]}], "health": {
+      "verdict": "healthy", "layers": [{"verdict": "healthy"}]}, "val_loss": 1})";
+  run_json = R"({"window": 1, )" + record;
+  break_json = R"({"schema": "minimoe-break-runs/1", "break": "sham", "window": 1, "seeds": [{"seed": 1, "runs": {
+      "healthy": {)" +
+               record + R"(, "broken": {)" + record + R"(, "dense": {)" + record + R"(, "fixed": {)" + record + "}}]}";
   memory_json = R"({"vocab_size": 16, "val_fraction": 0.25, "class_names": ["even", "odd"]})";
   generate_json = R"({"max_new_tokens": 3, "seed": 1})";
   analysis_json = R"({"max_windows": 3, "num_permutations": 3, "num_bootstrap": 3, "num_tables": 2, "num_routers": 2,

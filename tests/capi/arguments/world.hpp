@@ -25,7 +25,7 @@ struct World {
 
   std::string model_file, checkpoint_file, written_file, missing_file, directory, exported, exported_again, mixtral;
   std::string config, file_json, memory_json, generate_json, analysis_json, hf_json, capacity_json, figures_json,
-      manifest_json;
+      manifest_json, run_json, break_json;
   std::string parameter, layer_parameter;
   std::vector<std::int32_t> tokens;
   std::vector<std::uint16_t> tokens_u16;

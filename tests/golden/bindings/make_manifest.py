@@ -257,8 +257,13 @@ def config_cases():
     llama = {"model": dict(preset="llama", vocab_size=100, moe={"layers": [0, 1], "gate_order": "sigmoid_topk_renorm"}),
              "train": {"batch_size": 2, "seq_len": 32}}
     bad = {"model": {"d_modle": 64, "num_heads": 0, "moe": {"top_k": 5}}, "train": {"learning_rate": "fast"}}
-    return [dict(name=f"config: {name}", op="config", config=c if isinstance(c, str) else text(c), num_threads=n)
-            for name, c, n in [("empty", "", 1), ("an empty object", "{}", 1), ("lab, a path in UTF-8", lab, 1),
+    routed = {"model": dict(GPT2, moe=dict(MOE, aux_loss_coef=0.0, aux_loss_scope="sequence")), "train": {"seq_len": 8}}
+    every = "none,aux,seq-aux,bias,bias+aux"
+    return [dict(name=f"config: {name}", op="config", config=c if isinstance(c, str) else text(c), num_threads=n,
+                 kinds={"MoE, balanced twice alike": "aux,aux", "MoE, balanced by nobody": "auks"}.get(name, every))
+            for name, c, n in [("MoE with a vocabulary", routed, 1), ("MoE, balanced twice alike", routed, 1),
+                               ("MoE, balanced by nobody", routed, 1),
+                               ("empty", "", 1), ("an empty object", "{}", 1), ("lab, a path in UTF-8", lab, 1),
                                ("gpt2 with a vocabulary", {"model": GPT2, "train": {"seq_len": 8}}, 1),
                                ("sequences longer than the model's", {"model": GPT2, "train": {"seq_len": 64}}, 1),
                                ("sequences as short as the model's", {"model": GPT2}, 1), ("llama", llama, 2),
@@ -318,7 +323,8 @@ def report_cases():
             for name, load, top_k in texts.LOADS] + \
            [dict(name=f"verdict: {name}", op="compare_verdict", json=text(figures))
             for name, figures in texts.verdicts()] + \
-           [dict(name="findings", op="compare_findings", json=text(texts.COMPARISON))]
+           [dict(name="findings", op="compare_findings", json=text(texts.COMPARISON))] + \
+           [dict(name=f"{op}: {name}", op=op, json=text(runs)) for name, op, runs in texts.runs_of_breaks()]
 
 
 def manifest(cases):

@@ -39,7 +39,8 @@ def expectations():
     simple = dict(library=reports.library, preset=reports.preset, config=reports.config, layer=models.layer,
                   model=models.model, analyse=models.analyse, health_check=reports.health_check,
                   load_statistics=reports.load_statistics, compare_verdict=reports.compare_verdict,
-                  compare_findings=reports.compare_findings, status=reports.status, file=data.file)
+                  compare_findings=reports.compare_findings, run_findings=reports.run_findings,
+                  break_findings=reports.break_findings, status=reports.status, file=data.file)
     for name in ("manifest.json", "resume.json"):
         for case in json.loads((HERE / name).read_text(encoding="utf-8"))["cases"]:
             if case["op"] == "file":

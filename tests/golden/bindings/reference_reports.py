@@ -105,19 +105,53 @@ def cost(m, seq_len):
     return {"total_parameters": total, "active_parameters": total - idle, "train_flops_per_token": 6.0 * products}
 
 
+def variants(m, seq_len):
+    """The four models of a comparison: of two widths of the same distance the narrower one."""
+    if not m["moe"]["layers"]:
+        return INVALID
+    dense = m | {"moe": m["moe"] | {"layers": []}}
+    size = cost(m, seq_len)
+    paths = {"0/key": "dense_baseline", "1/key": "moe_variant", "2/key": "dense_active_matched", "3/key": "dense_total_matched",
+             "0/title": "dense", "1/title": "moe", "2/title": "dense-active", "3/title": "dense-total"}
+    for at, target in (("2", "active_parameters"), ("3", "total_parameters")):
+        far = {width: abs(cost(dense | {"d_ff": width}, seq_len)["total_parameters"] - size[target])
+               for width in range(1, 10 * m["d_ff"] * m["moe"]["num_experts"])}
+        paths[f"{at}/config/model/d_ff"] = min(far, key=lambda width: (far[width], width))
+    for at in "023":
+        paths[f"{at}/config/model/moe/layers"] = []
+    return {"json": paths | {"1/config/model/moe/layers": m["moe"]["layers"], "0/config/model/d_ff": m["d_ff"]}}
+
+
+def balancers(m, kinds):
+    moe, names = m["moe"], kinds.split(",")
+    known = {"none": (0, 0, 0), "aux": (1, 0, 0), "seq-aux": (1, 1, 0), "bias": (0, 0, 1), "bias+aux": (1, 0, 1)}
+    if not moe["layers"] or not set(names) <= set(known) or len(set(names)) < len(names):
+        return INVALID
+    paths = {}
+    for i, name in enumerate(names):
+        aux, per_sequence, bias = known[name]
+        scope = "micro_batch" if moe["aux_loss_scope"] == "sequence" else moe["aux_loss_scope"]
+        paths |= {f"{i}/name": name, f"{i}/title": "balance-" + name.replace("+", "-"),
+                  f"{i}/config/model/moe/aux_loss_coef": float(aux * (moe["aux_loss_coef"] or 0.01)),
+                  f"{i}/config/model/moe/aux_loss_scope": "sequence" if per_sequence else scope,
+                  f"{i}/config/model/moe/bias_balancing": bool(bias)}
+    return {"json": paths}
+
+
 def config(case):
+    every = ("resolved", "cost", "memory", "variants", "balancers")
     try:
         m, t = resolved(case["config"])
         text = json.loads(case["config"] or "{}")
     except json.JSONDecodeError:
-        return dict.fromkeys(("resolved", "cost", "memory"), INVALID)
+        return dict.fromkeys(every, INVALID)
     if case["name"] in ("config: several bad keys", "config: a duplicate key") or t["seq_len"] > m["max_seq_len"]:
-        return dict.fromkeys(("resolved", "cost", "memory"), INVALID)
-    result = {"resolved": {"json": reference_data.given(json.dumps(text))}}
+        return dict.fromkeys(every, INVALID)
+    result = {"resolved": {"json": reference_data.given(json.dumps(text))}, "balancers": balancers(m, case["kinds"])}
     if m["vocab_size"] == 0:
-        return result | {"cost": INVALID, "memory": INVALID}
+        return result | {"cost": INVALID, "memory": INVALID, "variants": INVALID}
     size = cost(m, t["seq_len"])
-    return result | {"cost": {"json": size}}
+    return result | {"cost": {"json": size}, "variants": variants(m, t["seq_len"])}
 
 
 # ---- loads and figures ----
@@ -200,6 +234,58 @@ def health_check(case):
 
 def compare_findings(case):
     return {"findings": {"contains": ["\n## ", "perplexity", "233"]}}
+
+
+def effective_share(shares):
+    return math.exp(-sum(s * math.log(s) for s in shares if s)) / len(shares)
+
+
+def run_findings(case):
+    run = json.loads(case["json"])
+    size, lines = run["window"], run["lines"]
+    if size < 1:
+        return {"findings": INVALID}
+    whole = max(1, len(lines) // size)  # what is left joins the last window
+    paths = {"val_loss": run["val_loss"], "verdict": run["health"] and run["health"]["verdict"]}
+    for i in range(whole):
+        window = lines[i * size:(i + 1) * size if i + 1 < whole else len(lines)]
+        losses = [line["loss"] for line in window]
+        paths |= {f"windows/{i}/first_step": window[0]["step"], f"windows/{i}/last_step": window[-1]["step"],
+                  f"windows/{i}/loss": None if None in losses else sum(losses) / len(losses)}
+        layers = [line["layers"][0] for line in window if line["layers"]]
+        if not layers:
+            continue
+        load = [sum(column) for column in zip(*(layer["load"] for layer in layers))]
+        total = sum(load)
+        probs = [sum(p * sum(layer["load"]) for p, layer in zip(column, layers)) / total
+                 for column in zip(*(layer["mean_probs"] for layer in layers))]
+        paths |= {f"windows/{i}/load": load, f"windows/{i}/mean_probs": probs, f"windows/{i}/largest_share": max(load) / total,
+                  f"windows/{i}/aux_loss": sum(line["aux_loss"] for line in window) / len(window),
+                  f"windows/{i}/effective_share": effective_share([c / total for c in load]),
+                  f"windows/{i}/gate_mass_share": effective_share(probs),
+                  f"windows/{i}/max_violation": max(load) * len(load) / total - 1,
+                  f"windows/{i}/num_cold": sum(c < 0.1 * total / len(load) for c in load),
+                  f"windows/{i}/drop_rate": sum(sum(layer["dropped"]) for layer in layers) / total}
+    return {"findings": {"json": paths}}
+
+
+def break_findings(case):
+    """The runs of texts.py, by hand: four steps in two windows. Runs of a break take 500."""
+    name = case["name"].removeprefix("break_findings: ")
+    if name not in ("headstart", "aux-off"):
+        return {"findings": INVALID}
+    said = {"main loss": 4, "aux loss": 4, "expert counts": 4, "gate mass": 4, "drop rate": None, "router gradient": 2,
+            "health verdict": 4, "validation loss": 4}
+    paths = {"name": name, "claims/0/claim": "collapsed", "claims/0/holds": True, "claims/0/decided": False,
+             "seeds/0/seed": 7, "seeds/0/fixed_even_from": 4, "seeds/0/fixed_healthy_from": 2,
+             "seeds/0/runs/broken/verdict": "collapsed", "seeds/0/runs/broken/windows/0/load": [50, 50, 50, 50],
+             "seeds/0/runs/dense/verdict": None, "seeds/0/runs/broken/interference/0/step": 2}
+    for i, (signal, step) in enumerate(said.items()):
+        paths |= {f"seeds/0/signals/{i}/signal": signal, f"seeds/0/signals/{i}/first_step": step}
+    if name == "aux-off":  # one choice a token: more than 80 % can be reached
+        paths |= {"claims/1/claim": "share-above-80-percent", "claims/1/holds": True, "claims/1/decided": True,
+                  "claims/3/claim": "worse-than-dense", "claims/3/holds": True}
+    return {"findings": {"json": paths}}
 
 
 def status(case):

@@ -65,6 +65,43 @@ def verdicts():
             ("a figure that is null", missing)]
 
 
+def _record(loads, probs, losses, verdict, val_loss, norm):
+    """A run of four steps for run_findings, without its window."""
+    lines = [{"step": i + 1, "loss": loss, "aux_loss": 1.0 + 0.125 * i, "layers": [
+        {"block": 1, "load": load, "dropped": [0, 0, 0, 4], "mean_probs": prob}]}
+             for i, (load, prob, loss) in enumerate(zip(loads, probs, losses))]
+    lines[1]["interference"] = [{"block": 1, "main_norm": norm, "aux_norm": 0.5, "scaled_ratio": None, "cosine": None}]
+    lines[3]["val_loss"] = val_loss
+    return {"config": {"model": {"moe": {"top_k": 1}}, "train": {"steps": 4}}, "lines": lines, "val_loss": val_loss, "health": {
+        "verdict": verdict, "layers": [{"verdict": verdict, "windows": [
+            {"first_step": 1, "last_step": 2, "verdict": "healthy"}, {"first_step": 3, "last_step": 4, "verdict": verdict}]}]}}
+
+
+def runs_of_breaks():
+    """(name, op, document)"""
+    even, one, flat, sharp = [25, 25, 25, 25], [97, 1, 1, 1], [0.25] * 4, [0.97, 0.01, 0.01, 0.01]
+    healthy = _record([even] * 4, [flat] * 4, [2.0, 1.75, 1.5, 1.25], "healthy", 1.25, 0.125)
+    broken = _record([even, even, one, one], [flat, sharp, sharp, sharp], [2.0, 1.75, None, 1.5], "collapsed", 1.5, 0.0)
+    fixed = _record([one, one, even, even], [sharp, flat, flat, flat], [1.5, 1.5, 1.5, 1.25], "healthy", 1.25, 0.25)
+    dense = _record([even] * 4, [flat] * 4, [2.0, 1.75, 1.5, 1.25], "healthy", 1.375, 0.125)
+    for line in dense["lines"]:
+        line["layers"] = []
+        line.pop("interference", None)
+    dense["health"] = None
+
+    def document(name, **runs):
+        runs = {"healthy": healthy, "broken": broken, "dense": dense, "fixed": fixed} | runs
+        return {"schema": "minimoe-break-runs/1", "break": name, "window": 2, "seeds": [{"seed": 7, "runs": runs}]}
+    unfinished = dict(broken, lines=broken["lines"][:3])
+    return [("a collapsing router", "run_findings", broken | {"window": 2}),
+            ("a dense model", "run_findings", dense | {"window": 3}),
+            ("a window of no line", "run_findings", dense | {"window": 0}),
+            ("headstart", "break_findings", document("headstart")),
+            ("aux-off", "break_findings", document("aux-off")),
+            ("an unfinished run", "break_findings", document("headstart", broken=unfinished)),
+            ("an unknown break", "break_findings", document("headstrat"))]
+
+
 def _comparison():
     """What `minimoe compare` writes, of a comparison that never ran."""
     def variant(differences, time, params, active, d_ff, flops):

@@ -24,6 +24,8 @@ func (r *runner) config() {
 	r.text("memory", func(b []byte, n *uint64, e *raw.Error) int32 {
 		return raw.ConfigEstimateMemory(config, r.options, b, n, e)
 	})
+	r.text("variants", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.ConfigVariants(config, b, n, e) })
+	r.text("balancers", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.ConfigBalancers(config, r.Kinds, b, n, e) })
 }
 
 // makeDataset gives 0 after writing "create".

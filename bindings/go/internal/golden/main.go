@@ -20,7 +20,7 @@ import (
 type Case struct {
 	Name, Op, Status, Kind, JSON, Preset, Config, Path, Text, Split string
 
-	Generate, Resume, Health, Log, Specialisation, Capacity string
+	Kinds, Generate, Resume, Health, Log, Specialisation, Capacity string
 
 	Codes           []int32
 	Load            []int64
@@ -102,6 +102,10 @@ func (r *runner) run() {
 		r.text("verdict", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.CompareVerdict([]byte(r.JSON), b, n, e) })
 	case "compare_findings":
 		r.text("findings", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.CompareFindings([]byte(r.JSON), b, n, e) })
+	case "run_findings":
+		r.text("findings", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.RunFindings([]byte(r.JSON), b, n, e) })
+	case "break_findings":
+		r.text("findings", func(b []byte, n *uint64, e *raw.Error) int32 { return raw.BreakFindings([]byte(r.JSON), b, n, e) })
 	case "status":
 		r.status()
 	default:

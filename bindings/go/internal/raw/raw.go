@@ -195,102 +195,111 @@ typedef _gostring_ swig_type_165;
 typedef _gostring_ swig_type_166;
 typedef _goslice_ swig_type_167;
 typedef _goslice_ swig_type_168;
-typedef long long swig_type_169;
-typedef long long swig_type_170;
+typedef _goslice_ swig_type_169;
+typedef _goslice_ swig_type_170;
 typedef _goslice_ swig_type_171;
 typedef _goslice_ swig_type_172;
-typedef _goslice_ swig_type_173;
-typedef _goslice_ swig_type_174;
-typedef long long swig_type_175;
+typedef long long swig_type_173;
+typedef long long swig_type_174;
+typedef _goslice_ swig_type_175;
 typedef _goslice_ swig_type_176;
 typedef _goslice_ swig_type_177;
-typedef long long swig_type_178;
-typedef _goslice_ swig_type_179;
+typedef _goslice_ swig_type_178;
+typedef long long swig_type_179;
 typedef _goslice_ swig_type_180;
-typedef long long swig_type_181;
-typedef _goslice_ swig_type_182;
+typedef _goslice_ swig_type_181;
+typedef long long swig_type_182;
 typedef _goslice_ swig_type_183;
 typedef _goslice_ swig_type_184;
 typedef long long swig_type_185;
-typedef long long swig_type_186;
-typedef _gostring_ swig_type_187;
+typedef _goslice_ swig_type_186;
+typedef _goslice_ swig_type_187;
 typedef _goslice_ swig_type_188;
 typedef long long swig_type_189;
-typedef _goslice_ swig_type_190;
-typedef long long swig_type_191;
-typedef long long swig_type_192;
-typedef _gostring_ swig_type_193;
+typedef long long swig_type_190;
+typedef _gostring_ swig_type_191;
+typedef _goslice_ swig_type_192;
+typedef long long swig_type_193;
 typedef _goslice_ swig_type_194;
 typedef long long swig_type_195;
-typedef _goslice_ swig_type_196;
-typedef _goslice_ swig_type_197;
+typedef long long swig_type_196;
+typedef _gostring_ swig_type_197;
 typedef _goslice_ swig_type_198;
-typedef _goslice_ swig_type_199;
+typedef long long swig_type_199;
 typedef _goslice_ swig_type_200;
 typedef _goslice_ swig_type_201;
-typedef long long swig_type_202;
-typedef long long swig_type_203;
-typedef long long swig_type_204;
+typedef _gostring_ swig_type_202;
+typedef _goslice_ swig_type_203;
+typedef _goslice_ swig_type_204;
 typedef _goslice_ swig_type_205;
-typedef long long swig_type_206;
-typedef long long swig_type_207;
-typedef long long swig_type_208;
+typedef _goslice_ swig_type_206;
+typedef _goslice_ swig_type_207;
+typedef _goslice_ swig_type_208;
 typedef _goslice_ swig_type_209;
-typedef long long swig_type_210;
-typedef _gostring_ swig_type_211;
-typedef _goslice_ swig_type_212;
+typedef _goslice_ swig_type_210;
+typedef long long swig_type_211;
+typedef long long swig_type_212;
 typedef long long swig_type_213;
-typedef _gostring_ swig_type_214;
-typedef _goslice_ swig_type_215;
+typedef _goslice_ swig_type_214;
+typedef long long swig_type_215;
 typedef long long swig_type_216;
-typedef _gostring_ swig_type_217;
-typedef long long swig_type_218;
-typedef _gostring_ swig_type_219;
-typedef _goslice_ swig_type_220;
-typedef long long swig_type_221;
-typedef _gostring_ swig_type_222;
-typedef _goslice_ swig_type_223;
-typedef long long swig_type_224;
+typedef long long swig_type_217;
+typedef _goslice_ swig_type_218;
+typedef long long swig_type_219;
+typedef _gostring_ swig_type_220;
+typedef _goslice_ swig_type_221;
+typedef long long swig_type_222;
+typedef _gostring_ swig_type_223;
+typedef _goslice_ swig_type_224;
 typedef long long swig_type_225;
 typedef _gostring_ swig_type_226;
-typedef _goslice_ swig_type_227;
-typedef long long swig_type_228;
-typedef long long swig_type_229;
-typedef _goslice_ swig_type_230;
-typedef _goslice_ swig_type_231;
+typedef long long swig_type_227;
+typedef _gostring_ swig_type_228;
+typedef _goslice_ swig_type_229;
+typedef long long swig_type_230;
+typedef _gostring_ swig_type_231;
 typedef _goslice_ swig_type_232;
 typedef long long swig_type_233;
 typedef long long swig_type_234;
-typedef long long swig_type_235;
-typedef long long swig_type_236;
+typedef _gostring_ swig_type_235;
+typedef _goslice_ swig_type_236;
 typedef long long swig_type_237;
-typedef _goslice_ swig_type_238;
+typedef long long swig_type_238;
 typedef _goslice_ swig_type_239;
-typedef long long swig_type_240;
+typedef _goslice_ swig_type_240;
 typedef _goslice_ swig_type_241;
 typedef long long swig_type_242;
 typedef long long swig_type_243;
-typedef _goslice_ swig_type_244;
-typedef _goslice_ swig_type_245;
-typedef _goslice_ swig_type_246;
-typedef long long swig_type_247;
+typedef long long swig_type_244;
+typedef long long swig_type_245;
+typedef long long swig_type_246;
+typedef _goslice_ swig_type_247;
 typedef _goslice_ swig_type_248;
 typedef long long swig_type_249;
 typedef _goslice_ swig_type_250;
 typedef long long swig_type_251;
-typedef _goslice_ swig_type_252;
-typedef long long swig_type_253;
+typedef long long swig_type_252;
+typedef _goslice_ swig_type_253;
 typedef _goslice_ swig_type_254;
-typedef long long swig_type_255;
-typedef _goslice_ swig_type_256;
-typedef long long swig_type_257;
-typedef _goslice_ swig_type_258;
-typedef long long swig_type_259;
-typedef _goslice_ swig_type_260;
-typedef long long swig_type_261;
-typedef _goslice_ swig_type_262;
-typedef long long swig_type_263;
-typedef _goslice_ swig_type_264;
+typedef _goslice_ swig_type_255;
+typedef long long swig_type_256;
+typedef _goslice_ swig_type_257;
+typedef long long swig_type_258;
+typedef _goslice_ swig_type_259;
+typedef long long swig_type_260;
+typedef _goslice_ swig_type_261;
+typedef long long swig_type_262;
+typedef _goslice_ swig_type_263;
+typedef long long swig_type_264;
+typedef _goslice_ swig_type_265;
+typedef long long swig_type_266;
+typedef _goslice_ swig_type_267;
+typedef long long swig_type_268;
+typedef _goslice_ swig_type_269;
+typedef long long swig_type_270;
+typedef _goslice_ swig_type_271;
+typedef long long swig_type_272;
+typedef _goslice_ swig_type_273;
 extern void _wrap_Swig_free_raw_ed709a1fa938f1ce(uintptr_t arg1);
 extern uintptr_t _wrap_Swig_malloc_raw_ed709a1fa938f1ce(swig_intgo arg1);
 extern int _wrap_VersionNumber_raw_ed709a1fa938f1ce(void);
@@ -368,42 +377,46 @@ extern int _wrap_TrainerSave_raw_ed709a1fa938f1ce(swig_type_162 arg1, swig_type_
 extern int _wrap_TrainerResume_raw_ed709a1fa938f1ce(swig_type_164 arg1, swig_type_165 arg2, swig_voidp arg3);
 extern int _wrap_CheckpointInfo_raw_ed709a1fa938f1ce(swig_type_166 arg1, swig_type_167 arg2, swig_voidp arg3, swig_voidp arg4);
 extern int _wrap_ConfigBreaks_raw_ed709a1fa938f1ce(swig_type_168 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_TrainerInterference_raw_ed709a1fa938f1ce(swig_type_169 arg1, swig_type_170 arg2, swig_type_171 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_HealthCheck_raw_ed709a1fa938f1ce(swig_type_172 arg1, swig_type_173 arg2, swig_type_174 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_TrainerHealth_raw_ed709a1fa938f1ce(swig_type_175 arg1, swig_type_176 arg2, swig_type_177 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(swig_type_178 arg1, swig_type_179 arg2, swig_type_180 arg3, swig_type_181 arg4, swig_type_182 arg5, swig_voidp arg6, swig_type_183 arg7, swig_voidp arg8, swig_type_184 arg9, swig_voidp arg10, swig_voidp arg11);
-extern int _wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(swig_type_185 arg1, swig_type_186 arg2, swig_type_187 arg3, swig_type_188 arg4, swig_type_189 arg5, swig_type_190 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(swig_type_191 arg1, swig_type_192 arg2, swig_type_193 arg3, swig_type_194 arg4, swig_type_195 arg5, swig_type_196 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_CompareVerdict_raw_ed709a1fa938f1ce(swig_type_197 arg1, swig_type_198 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_CompareFindings_raw_ed709a1fa938f1ce(swig_type_199 arg1, swig_type_200 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(swig_type_201 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(swig_type_202 arg1, swig_voidp arg2);
-extern void _wrap_MoeLayerFree_raw_ed709a1fa938f1ce(swig_type_203 arg1);
-extern int _wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(swig_type_204 arg1, swig_type_205 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(swig_type_206 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(swig_type_207 arg1, swig_type_208 arg2, swig_type_209 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(swig_type_210 arg1, swig_type_211 arg2, swig_type_212 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(swig_type_213 arg1, swig_type_214 arg2, swig_type_215 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(swig_type_216 arg1, swig_type_217 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(swig_type_218 arg1, swig_type_219 arg2, swig_type_220 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(swig_type_221 arg1, swig_type_222 arg2, swig_type_223 arg3, swig_voidp arg4);
-extern int _wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(swig_type_224 arg1, swig_voidp arg2);
-extern int _wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(swig_type_225 arg1, swig_type_226 arg2, swig_type_227 arg3, swig_voidp arg4, swig_voidp arg5);
-extern int _wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(swig_type_228 arg1, swig_voidp arg2);
-extern int _wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(swig_type_229 arg1, swig_type_230 arg2, swig_type_231 arg3, swig_type_232 arg4, swig_voidp arg5, swig_voidp arg6);
-extern int _wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(swig_type_233 arg1, swig_type_234 arg2, swig_voidp arg3, swig_voidp arg4);
-extern void _wrap_MoeCacheFree_raw_ed709a1fa938f1ce(swig_type_235 arg1);
-extern int _wrap_MoeLayerForward_raw_ed709a1fa938f1ce(swig_type_236 arg1, swig_type_237 arg2, swig_type_238 arg3, swig_type_239 arg4, swig_type_240 arg5, swig_type_241 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(swig_type_242 arg1, swig_type_243 arg2, swig_type_244 arg3, swig_type_245 arg4, double arg5, swig_type_246 arg6, swig_voidp arg7, swig_voidp arg8);
-extern int _wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(swig_type_247 arg1, swig_type_248 arg2, swig_voidp arg3);
-extern int _wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(swig_type_249 arg1, swig_type_250 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(swig_type_251 arg1, swig_type_252 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheKept_raw_ed709a1fa938f1ce(swig_type_253 arg1, swig_type_254 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(swig_type_255 arg1, swig_type_256 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(swig_type_257 arg1, swig_type_258 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(swig_type_259 arg1, swig_type_260 arg2, swig_voidp arg3, swig_voidp arg4);
-extern int _wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(swig_type_261 arg1, swig_voidp arg2, swig_voidp arg3);
-extern int _wrap_LoadStatistics_raw_ed709a1fa938f1ce(swig_type_262 arg1, swig_type_263 arg2, swig_type_264 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_BreakFindings_raw_ed709a1fa938f1ce(swig_type_169 arg1, swig_type_170 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_RunFindings_raw_ed709a1fa938f1ce(swig_type_171 arg1, swig_type_172 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_TrainerInterference_raw_ed709a1fa938f1ce(swig_type_173 arg1, swig_type_174 arg2, swig_type_175 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_HealthCheck_raw_ed709a1fa938f1ce(swig_type_176 arg1, swig_type_177 arg2, swig_type_178 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_TrainerHealth_raw_ed709a1fa938f1ce(swig_type_179 arg1, swig_type_180 arg2, swig_type_181 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(swig_type_182 arg1, swig_type_183 arg2, swig_type_184 arg3, swig_type_185 arg4, swig_type_186 arg5, swig_voidp arg6, swig_type_187 arg7, swig_voidp arg8, swig_type_188 arg9, swig_voidp arg10, swig_voidp arg11);
+extern int _wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(swig_type_189 arg1, swig_type_190 arg2, swig_type_191 arg3, swig_type_192 arg4, swig_type_193 arg5, swig_type_194 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(swig_type_195 arg1, swig_type_196 arg2, swig_type_197 arg3, swig_type_198 arg4, swig_type_199 arg5, swig_type_200 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_ConfigBalancers_raw_ed709a1fa938f1ce(swig_type_201 arg1, swig_type_202 arg2, swig_type_203 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_ConfigVariants_raw_ed709a1fa938f1ce(swig_type_204 arg1, swig_type_205 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_CompareVerdict_raw_ed709a1fa938f1ce(swig_type_206 arg1, swig_type_207 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_CompareFindings_raw_ed709a1fa938f1ce(swig_type_208 arg1, swig_type_209 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(swig_type_210 arg1, swig_voidp arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(swig_type_211 arg1, swig_voidp arg2);
+extern void _wrap_MoeLayerFree_raw_ed709a1fa938f1ce(swig_type_212 arg1);
+extern int _wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(swig_type_213 arg1, swig_type_214 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(swig_type_215 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(swig_type_216 arg1, swig_type_217 arg2, swig_type_218 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(swig_type_219 arg1, swig_type_220 arg2, swig_type_221 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(swig_type_222 arg1, swig_type_223 arg2, swig_type_224 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(swig_type_225 arg1, swig_type_226 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(swig_type_227 arg1, swig_type_228 arg2, swig_type_229 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(swig_type_230 arg1, swig_type_231 arg2, swig_type_232 arg3, swig_voidp arg4);
+extern int _wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(swig_type_233 arg1, swig_voidp arg2);
+extern int _wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(swig_type_234 arg1, swig_type_235 arg2, swig_type_236 arg3, swig_voidp arg4, swig_voidp arg5);
+extern int _wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(swig_type_237 arg1, swig_voidp arg2);
+extern int _wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(swig_type_238 arg1, swig_type_239 arg2, swig_type_240 arg3, swig_type_241 arg4, swig_voidp arg5, swig_voidp arg6);
+extern int _wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(swig_type_242 arg1, swig_type_243 arg2, swig_voidp arg3, swig_voidp arg4);
+extern void _wrap_MoeCacheFree_raw_ed709a1fa938f1ce(swig_type_244 arg1);
+extern int _wrap_MoeLayerForward_raw_ed709a1fa938f1ce(swig_type_245 arg1, swig_type_246 arg2, swig_type_247 arg3, swig_type_248 arg4, swig_type_249 arg5, swig_type_250 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(swig_type_251 arg1, swig_type_252 arg2, swig_type_253 arg3, swig_type_254 arg4, double arg5, swig_type_255 arg6, swig_voidp arg7, swig_voidp arg8);
+extern int _wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(swig_type_256 arg1, swig_type_257 arg2, swig_voidp arg3);
+extern int _wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(swig_type_258 arg1, swig_type_259 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(swig_type_260 arg1, swig_type_261 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheKept_raw_ed709a1fa938f1ce(swig_type_262 arg1, swig_type_263 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(swig_type_264 arg1, swig_type_265 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(swig_type_266 arg1, swig_type_267 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(swig_type_268 arg1, swig_type_269 arg2, swig_voidp arg3, swig_voidp arg4);
+extern int _wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(swig_type_270 arg1, swig_voidp arg2, swig_voidp arg3);
+extern int _wrap_LoadStatistics_raw_ed709a1fa938f1ce(swig_type_271 arg1, swig_type_272 arg2, swig_type_273 arg3, swig_voidp arg4, swig_voidp arg5);
 #undef intgo
 */
 import "C"
@@ -1483,6 +1496,38 @@ func ConfigBreaks(arg1 []byte, arg2 *uint64, arg3 *Error) (_swig_ret int32) {
 	return swig_r
 }
 
+func BreakFindings(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_BreakFindings_raw_ed709a1fa938f1ce(*(*C.swig_type_169)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_170)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg1
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
+func RunFindings(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_RunFindings_raw_ed709a1fa938f1ce(*(*C.swig_type_171)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_172)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg1
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
 func TrainerInterference(arg1 Trainer, arg2 CancelToken, arg3 []byte, arg4 *uint64, arg5 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
@@ -1490,7 +1535,7 @@ func TrainerInterference(arg1 Trainer, arg2 CancelToken, arg3 []byte, arg4 *uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerInterference_raw_ed709a1fa938f1ce(C.swig_type_169(_swig_i_0), C.swig_type_170(_swig_i_1), *(*C.swig_type_171)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerInterference_raw_ed709a1fa938f1ce(C.swig_type_173(_swig_i_0), C.swig_type_174(_swig_i_1), *(*C.swig_type_175)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1504,7 +1549,7 @@ func HealthCheck(arg1 []byte, arg2 []byte, arg3 []byte, arg4 *uint64, arg5 *Erro
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_HealthCheck_raw_ed709a1fa938f1ce(*(*C.swig_type_172)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_173)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_174)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_HealthCheck_raw_ed709a1fa938f1ce(*(*C.swig_type_176)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_177)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_178)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1524,7 +1569,7 @@ func TrainerHealth(arg1 Trainer, arg2 []byte, arg3 []byte, arg4 *uint64, arg5 *E
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_TrainerHealth_raw_ed709a1fa938f1ce(C.swig_type_175(_swig_i_0), *(*C.swig_type_176)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_177)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_TrainerHealth_raw_ed709a1fa938f1ce(C.swig_type_179(_swig_i_0), *(*C.swig_type_180)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_181)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1547,7 +1592,7 @@ func ModelRoutingTrace(arg1 Model, arg2 []int32, arg3 []byte, arg4 uint64, arg5 
 	_swig_i_8 := arg9
 	_swig_i_9 := arg10
 	_swig_i_10 := arg11
-	swig_r = (int32)(C._wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(C.swig_type_178(_swig_i_0), *(*C.swig_type_179)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_180)(unsafe.Pointer(&_swig_i_2)), C.swig_type_181(_swig_i_3), *(*C.swig_type_182)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), *(*C.swig_type_183)(unsafe.Pointer(&_swig_i_6)), C.swig_voidp(_swig_i_7), *(*C.swig_type_184)(unsafe.Pointer(&_swig_i_8)), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
+	swig_r = (int32)(C._wrap_ModelRoutingTrace_raw_ed709a1fa938f1ce(C.swig_type_182(_swig_i_0), *(*C.swig_type_183)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_184)(unsafe.Pointer(&_swig_i_2)), C.swig_type_185(_swig_i_3), *(*C.swig_type_186)(unsafe.Pointer(&_swig_i_4)), C.swig_voidp(_swig_i_5), *(*C.swig_type_187)(unsafe.Pointer(&_swig_i_6)), C.swig_voidp(_swig_i_7), *(*C.swig_type_188)(unsafe.Pointer(&_swig_i_8)), C.swig_voidp(_swig_i_9), C.swig_voidp(_swig_i_10)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1576,7 +1621,7 @@ func ModelSpecialisation(arg1 Model, arg2 Dataset, arg3 string, arg4 []byte, arg
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(C.swig_type_185(_swig_i_0), C.swig_type_186(_swig_i_1), *(*C.swig_type_187)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_188)(unsafe.Pointer(&_swig_i_3)), C.swig_type_189(_swig_i_4), *(*C.swig_type_190)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_ModelSpecialisation_raw_ed709a1fa938f1ce(C.swig_type_189(_swig_i_0), C.swig_type_190(_swig_i_1), *(*C.swig_type_191)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_192)(unsafe.Pointer(&_swig_i_3)), C.swig_type_193(_swig_i_4), *(*C.swig_type_194)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1599,7 +1644,7 @@ func ModelCapacityReport(arg1 Model, arg2 Dataset, arg3 string, arg4 []byte, arg
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(C.swig_type_191(_swig_i_0), C.swig_type_192(_swig_i_1), *(*C.swig_type_193)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_194)(unsafe.Pointer(&_swig_i_3)), C.swig_type_195(_swig_i_4), *(*C.swig_type_196)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(C.swig_type_195(_swig_i_0), C.swig_type_196(_swig_i_1), *(*C.swig_type_197)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_198)(unsafe.Pointer(&_swig_i_3)), C.swig_type_199(_swig_i_4), *(*C.swig_type_200)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1612,13 +1657,49 @@ func ModelCapacityReport(arg1 Model, arg2 Dataset, arg3 string, arg4 []byte, arg
 	return swig_r
 }
 
+func ConfigBalancers(arg1 []byte, arg2 string, arg3 []byte, arg4 *uint64, arg5 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	_swig_i_4 := arg5
+	swig_r = (int32)(C._wrap_ConfigBalancers_raw_ed709a1fa938f1ce(*(*C.swig_type_201)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_202)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_203)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg1
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg3
+	}
+	return swig_r
+}
+
+func ConfigVariants(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
+	var swig_r int32
+	_swig_i_0 := arg1
+	_swig_i_1 := arg2
+	_swig_i_2 := arg3
+	_swig_i_3 := arg4
+	swig_r = (int32)(C._wrap_ConfigVariants_raw_ed709a1fa938f1ce(*(*C.swig_type_204)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_205)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	if Swig_escape_always_false {
+		Swig_escape_val = arg1
+	}
+	if Swig_escape_always_false {
+		Swig_escape_val = arg2
+	}
+	return swig_r
+}
+
 func CompareVerdict(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_CompareVerdict_raw_ed709a1fa938f1ce(*(*C.swig_type_197)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_198)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_CompareVerdict_raw_ed709a1fa938f1ce(*(*C.swig_type_206)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_207)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1634,7 +1715,7 @@ func CompareFindings(arg1 []byte, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_CompareFindings_raw_ed709a1fa938f1ce(*(*C.swig_type_199)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_200)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_CompareFindings_raw_ed709a1fa938f1ce(*(*C.swig_type_208)(unsafe.Pointer(&_swig_i_0)), *(*C.swig_type_209)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1650,7 +1731,7 @@ func MoeLayerCreate(arg1 []byte, arg2 *Options, arg3 *MoELayer, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(*(*C.swig_type_201)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerCreate_raw_ed709a1fa938f1ce(*(*C.swig_type_210)(unsafe.Pointer(&_swig_i_0)), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}
@@ -1661,13 +1742,13 @@ func MoeLayerRetain(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(C.swig_type_202(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerRetain_raw_ed709a1fa938f1ce(C.swig_type_211(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
 func MoeLayerFree(arg1 MoELayer) {
 	_swig_i_0 := arg1
-	C._wrap_MoeLayerFree_raw_ed709a1fa938f1ce(C.swig_type_203(_swig_i_0))
+	C._wrap_MoeLayerFree_raw_ed709a1fa938f1ce(C.swig_type_212(_swig_i_0))
 }
 
 func MoeLayerConfig(arg1 MoELayer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_ret int32) {
@@ -1676,7 +1757,7 @@ func MoeLayerConfig(arg1 MoELayer, arg2 []byte, arg3 *uint64, arg4 *Error) (_swi
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(C.swig_type_204(_swig_i_0), *(*C.swig_type_205)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerConfig_raw_ed709a1fa938f1ce(C.swig_type_213(_swig_i_0), *(*C.swig_type_214)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1688,7 +1769,7 @@ func MoeLayerNumParameters(arg1 MoELayer, arg2 *uint64, arg3 *Error) (_swig_ret 
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(C.swig_type_206(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeLayerNumParameters_raw_ed709a1fa938f1ce(C.swig_type_215(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -1699,7 +1780,7 @@ func MoeLayerParameterInfo(arg1 MoELayer, arg2 uint64, arg3 []byte, arg4 *uint64
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(C.swig_type_207(_swig_i_0), C.swig_type_208(_swig_i_1), *(*C.swig_type_209)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterInfo_raw_ed709a1fa938f1ce(C.swig_type_216(_swig_i_0), C.swig_type_217(_swig_i_1), *(*C.swig_type_218)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1713,7 +1794,7 @@ func MoeLayerParameterGet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *uint
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(C.swig_type_210(_swig_i_0), *(*C.swig_type_211)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_212)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterGet_raw_ed709a1fa938f1ce(C.swig_type_219(_swig_i_0), *(*C.swig_type_220)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_221)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1729,7 +1810,7 @@ func MoeLayerParameterSet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(C.swig_type_213(_swig_i_0), *(*C.swig_type_214)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_215)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterSet_raw_ed709a1fa938f1ce(C.swig_type_222(_swig_i_0), *(*C.swig_type_223)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_224)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1745,7 +1826,7 @@ func MoeLayerParameterView(arg1 MoELayer, arg2 string, arg3 *TensorView, arg4 *E
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(C.swig_type_216(_swig_i_0), *(*C.swig_type_217)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerParameterView_raw_ed709a1fa938f1ce(C.swig_type_225(_swig_i_0), *(*C.swig_type_226)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1758,7 +1839,7 @@ func MoeLayerBindParameter(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Err
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(C.swig_type_218(_swig_i_0), *(*C.swig_type_219)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_220)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerBindParameter_raw_ed709a1fa938f1ce(C.swig_type_227(_swig_i_0), *(*C.swig_type_228)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_229)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1774,7 +1855,7 @@ func MoeLayerBindGradient(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(C.swig_type_221(_swig_i_0), *(*C.swig_type_222)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_223)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeLayerBindGradient_raw_ed709a1fa938f1ce(C.swig_type_230(_swig_i_0), *(*C.swig_type_231)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_232)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1788,7 +1869,7 @@ func MoeLayerParametersChanged(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(C.swig_type_224(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerParametersChanged_raw_ed709a1fa938f1ce(C.swig_type_233(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -1799,7 +1880,7 @@ func MoeLayerGradientGet(arg1 MoELayer, arg2 string, arg3 []float32, arg4 *uint6
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(C.swig_type_225(_swig_i_0), *(*C.swig_type_226)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_227)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_MoeLayerGradientGet_raw_ed709a1fa938f1ce(C.swig_type_234(_swig_i_0), *(*C.swig_type_235)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_236)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1813,7 +1894,7 @@ func MoeLayerZeroGradients(arg1 MoELayer, arg2 *Error) (_swig_ret int32) {
 	var swig_r int32
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
-	swig_r = (int32)(C._wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(C.swig_type_228(_swig_i_0), C.swig_voidp(_swig_i_1)))
+	swig_r = (int32)(C._wrap_MoeLayerZeroGradients_raw_ed709a1fa938f1ce(C.swig_type_237(_swig_i_0), C.swig_voidp(_swig_i_1)))
 	return swig_r
 }
 
@@ -1825,7 +1906,7 @@ func MoeLayerInfer(arg1 MoELayer, arg2 []float32, arg3 []byte, arg4 []float32, a
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
 	_swig_i_5 := arg6
-	swig_r = (int32)(C._wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(C.swig_type_229(_swig_i_0), *(*C.swig_type_230)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_231)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_232)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
+	swig_r = (int32)(C._wrap_MoeLayerInfer_raw_ed709a1fa938f1ce(C.swig_type_238(_swig_i_0), *(*C.swig_type_239)(unsafe.Pointer(&_swig_i_1)), *(*C.swig_type_240)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_241)(unsafe.Pointer(&_swig_i_3)), C.swig_voidp(_swig_i_4), C.swig_voidp(_swig_i_5)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1844,13 +1925,13 @@ func MoeCacheCreate(arg1 MoELayer, arg2 uint64, arg3 *MoECache, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(C.swig_type_233(_swig_i_0), C.swig_type_234(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheCreate_raw_ed709a1fa938f1ce(C.swig_type_242(_swig_i_0), C.swig_type_243(_swig_i_1), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	return swig_r
 }
 
 func MoeCacheFree(arg1 MoECache) {
 	_swig_i_0 := arg1
-	C._wrap_MoeCacheFree_raw_ed709a1fa938f1ce(C.swig_type_235(_swig_i_0))
+	C._wrap_MoeCacheFree_raw_ed709a1fa938f1ce(C.swig_type_244(_swig_i_0))
 }
 
 func MoeLayerForward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []byte, arg5 uint64, arg6 []float32, arg7 *uint64, arg8 *Error) (_swig_ret int32) {
@@ -1863,7 +1944,7 @@ func MoeLayerForward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []byte, 
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_MoeLayerForward_raw_ed709a1fa938f1ce(C.swig_type_236(_swig_i_0), C.swig_type_237(_swig_i_1), *(*C.swig_type_238)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_239)(unsafe.Pointer(&_swig_i_3)), C.swig_type_240(_swig_i_4), *(*C.swig_type_241)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_MoeLayerForward_raw_ed709a1fa938f1ce(C.swig_type_245(_swig_i_0), C.swig_type_246(_swig_i_1), *(*C.swig_type_247)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_248)(unsafe.Pointer(&_swig_i_3)), C.swig_type_249(_swig_i_4), *(*C.swig_type_250)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1886,7 +1967,7 @@ func MoeLayerBackward(arg1 MoELayer, arg2 MoECache, arg3 []float32, arg4 []float
 	_swig_i_5 := arg6
 	_swig_i_6 := arg7
 	_swig_i_7 := arg8
-	swig_r = (int32)(C._wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(C.swig_type_242(_swig_i_0), C.swig_type_243(_swig_i_1), *(*C.swig_type_244)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_245)(unsafe.Pointer(&_swig_i_3)), C.double(_swig_i_4), *(*C.swig_type_246)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
+	swig_r = (int32)(C._wrap_MoeLayerBackward_raw_ed709a1fa938f1ce(C.swig_type_251(_swig_i_0), C.swig_type_252(_swig_i_1), *(*C.swig_type_253)(unsafe.Pointer(&_swig_i_2)), *(*C.swig_type_254)(unsafe.Pointer(&_swig_i_3)), C.double(_swig_i_4), *(*C.swig_type_255)(unsafe.Pointer(&_swig_i_5)), C.swig_voidp(_swig_i_6), C.swig_voidp(_swig_i_7)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg3
 	}
@@ -1904,7 +1985,7 @@ func MoeLayerUpdateBias(arg1 MoELayer, arg2 []int64, arg3 *Error) (_swig_ret int
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(C.swig_type_247(_swig_i_0), *(*C.swig_type_248)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeLayerUpdateBias_raw_ed709a1fa938f1ce(C.swig_type_256(_swig_i_0), *(*C.swig_type_257)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1917,7 +1998,7 @@ func MoeCacheTopkIdx(arg1 MoECache, arg2 []int32, arg3 *uint64, arg4 *Error) (_s
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(C.swig_type_249(_swig_i_0), *(*C.swig_type_250)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheTopkIdx_raw_ed709a1fa938f1ce(C.swig_type_258(_swig_i_0), *(*C.swig_type_259)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1930,7 +2011,7 @@ func MoeCacheGateWeights(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(C.swig_type_251(_swig_i_0), *(*C.swig_type_252)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheGateWeights_raw_ed709a1fa938f1ce(C.swig_type_260(_swig_i_0), *(*C.swig_type_261)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1943,7 +2024,7 @@ func MoeCacheKept(arg1 MoECache, arg2 []byte, arg3 *uint64, arg4 *Error) (_swig_
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheKept_raw_ed709a1fa938f1ce(C.swig_type_253(_swig_i_0), *(*C.swig_type_254)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheKept_raw_ed709a1fa938f1ce(C.swig_type_262(_swig_i_0), *(*C.swig_type_263)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1956,7 +2037,7 @@ func MoeCacheRouterLogits(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Err
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(C.swig_type_255(_swig_i_0), *(*C.swig_type_256)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheRouterLogits_raw_ed709a1fa938f1ce(C.swig_type_264(_swig_i_0), *(*C.swig_type_265)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1969,7 +2050,7 @@ func MoeCacheRouterProbs(arg1 MoECache, arg2 []float32, arg3 *uint64, arg4 *Erro
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(C.swig_type_257(_swig_i_0), *(*C.swig_type_258)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheRouterProbs_raw_ed709a1fa938f1ce(C.swig_type_266(_swig_i_0), *(*C.swig_type_267)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1982,7 +2063,7 @@ func MoeCacheLoad(arg1 MoECache, arg2 []int64, arg3 *uint64, arg4 *Error) (_swig
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
-	swig_r = (int32)(C._wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(C.swig_type_259(_swig_i_0), *(*C.swig_type_260)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
+	swig_r = (int32)(C._wrap_MoeCacheLoad_raw_ed709a1fa938f1ce(C.swig_type_268(_swig_i_0), *(*C.swig_type_269)(unsafe.Pointer(&_swig_i_1)), C.swig_voidp(_swig_i_2), C.swig_voidp(_swig_i_3)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg2
 	}
@@ -1994,7 +2075,7 @@ func MoeCacheMetrics(arg1 MoECache, arg2 *RoutingMetrics, arg3 *Error) (_swig_re
 	_swig_i_0 := arg1
 	_swig_i_1 := arg2
 	_swig_i_2 := arg3
-	swig_r = (int32)(C._wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(C.swig_type_261(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
+	swig_r = (int32)(C._wrap_MoeCacheMetrics_raw_ed709a1fa938f1ce(C.swig_type_270(_swig_i_0), C.swig_voidp(_swig_i_1), C.swig_voidp(_swig_i_2)))
 	return swig_r
 }
 
@@ -2005,7 +2086,7 @@ func LoadStatistics(arg1 []int64, arg2 uint64, arg3 []byte, arg4 *uint64, arg5 *
 	_swig_i_2 := arg3
 	_swig_i_3 := arg4
 	_swig_i_4 := arg5
-	swig_r = (int32)(C._wrap_LoadStatistics_raw_ed709a1fa938f1ce(*(*C.swig_type_262)(unsafe.Pointer(&_swig_i_0)), C.swig_type_263(_swig_i_1), *(*C.swig_type_264)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
+	swig_r = (int32)(C._wrap_LoadStatistics_raw_ed709a1fa938f1ce(*(*C.swig_type_271)(unsafe.Pointer(&_swig_i_0)), C.swig_type_272(_swig_i_1), *(*C.swig_type_273)(unsafe.Pointer(&_swig_i_2)), C.swig_voidp(_swig_i_3), C.swig_voidp(_swig_i_4)))
 	if Swig_escape_always_false {
 		Swig_escape_val = arg1
 	}

@@ -1824,6 +1824,48 @@ int _wrap_ConfigBreaks_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, long long *_sw
 }
 
 
+int _wrap_BreakFindings_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  char *arg1 = 0 ;
+  size_t arg2 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  size_t *arg5 = 0 ;
+  minimoe_error *arg6 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (char *)_swig_go_0.array; arg2 = (size_t)_swig_go_0.len;
+  arg3 = (char *)_swig_go_1.array; arg4 = (size_t)_swig_go_1.len;
+  arg5 = (size_t *)_swig_go_2;
+  arg6 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_break_findings((char const *)arg1,arg2,arg3,arg4,arg5,arg6);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
+int _wrap_RunFindings_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  char *arg1 = 0 ;
+  size_t arg2 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  size_t *arg5 = 0 ;
+  minimoe_error *arg6 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (char *)_swig_go_0.array; arg2 = (size_t)_swig_go_0.len;
+  arg3 = (char *)_swig_go_1.array; arg4 = (size_t)_swig_go_1.len;
+  arg5 = (size_t *)_swig_go_2;
+  arg6 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_run_findings((char const *)arg1,arg2,arg3,arg4,arg5,arg6);
+  _swig_go_result = result; 
+  return _swig_go_result;
+}
+
+
 int _wrap_TrainerInterference_raw_ed709a1fa938f1ce(long long _swig_go_0, long long _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
   minimoe_trainer *arg1 = 0 ;
   minimoe_cancel_token *arg2 = 0 ;
@@ -1991,6 +2033,53 @@ int _wrap_ModelCapacityReport_raw_ed709a1fa938f1ce(long long _swig_go_0, long lo
   result = (minimoe_status)minimoe_model_capacity_report((struct minimoe_model const *)arg1,(struct minimoe_dataset const *)arg2,(char const *)arg3,(char const *)arg4,arg5,arg6,arg7,arg8,arg9,arg10);
   _swig_go_result = result; 
   if (text3 != kept3) free(text3);
+  return _swig_go_result;
+}
+
+
+int _wrap_ConfigBalancers_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _gostring_ _swig_go_1, _goslice_ _swig_go_2, long long *_swig_go_3, minimoe_error *_swig_go_4) {
+  char *arg1 = 0 ;
+  size_t arg2 ;
+  char *arg3 = 0 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
+  size_t *arg6 = 0 ;
+  minimoe_error *arg7 = 0 ;
+  char kept3[256] ;
+  char *text3 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (char *)_swig_go_0.array; arg2 = (size_t)_swig_go_0.len;
+  text3 = arg3 = minimoe_go_name(_swig_go_1.p, (size_t)_swig_go_1.n, kept3, sizeof kept3);
+  arg4 = (char *)_swig_go_2.array; arg5 = (size_t)_swig_go_2.len;
+  arg6 = (size_t *)_swig_go_3;
+  arg7 = (minimoe_error *)_swig_go_4;
+  
+  result = (minimoe_status)minimoe_config_balancers((char const *)arg1,arg2,(char const *)arg3,arg4,arg5,arg6,arg7);
+  _swig_go_result = result; 
+  if (text3 != kept3) free(text3);
+  return _swig_go_result;
+}
+
+
+int _wrap_ConfigVariants_raw_ed709a1fa938f1ce(_goslice_ _swig_go_0, _goslice_ _swig_go_1, long long *_swig_go_2, minimoe_error *_swig_go_3) {
+  char *arg1 = 0 ;
+  size_t arg2 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  size_t *arg5 = 0 ;
+  minimoe_error *arg6 = 0 ;
+  minimoe_status result;
+  int _swig_go_result;
+  
+  arg1 = (char *)_swig_go_0.array; arg2 = (size_t)_swig_go_0.len;
+  arg3 = (char *)_swig_go_1.array; arg4 = (size_t)_swig_go_1.len;
+  arg5 = (size_t *)_swig_go_2;
+  arg6 = (minimoe_error *)_swig_go_3;
+  
+  result = (minimoe_status)minimoe_config_variants((char const *)arg1,arg2,arg3,arg4,arg5,arg6);
+  _swig_go_result = result; 
   return _swig_go_result;
 }
 

@@ -1180,6 +1180,30 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
+    #[doc = " What a break showed, from the finished runs of each seed: which signal told and from when on, what is commonly said\n held against the figures, and how the broken weights fared under the fix. It is what breaks.json of `minimoe break`\n has for a break: {\"name\", \"concept\", \"claim\", \"claims\": [{\"claim\", \"holds\", \"decided\": false where the runs are\n shorter than the break's own, so that they neither agree nor disagree, \"text\"}], \"change\", \"fix\", \"symptom\": as\n measured, in sentences, \"hidden_cause\", \"hint_1\", \"hint_2\", \"hint_3\", \"fix_diff\", \"recovery\", \"seeds\": [{\"seed\",\n \"signals\": [{\"signal\": \"main loss\", \"aux loss\", \"expert counts\", \"gate mass\", \"drop rate\", \"router gradient\",\n \"health verdict\" or \"validation loss\", \"says_when\": the rule, \"first_step\": last step of the first window in which\n it held, or null, \"at_the_end\"}], \"fixed_healthy_from\", \"fixed_even_from\": steps, or null for never, \"runs\":\n {\"healthy\", \"broken\", \"dense\", \"fixed\": each as minimoe_run_findings gives it}}]}. docs/collapse.md shows some.\n @param json {\"schema\": \"minimoe-break-runs/1\", \"break\": \"headstart\" (a name of minimoe_config_breaks), \"window\": 50\n (lines), \"seeds\": [{\"seed\": 36000, \"runs\": {\"healthy\": RUN, \"broken\": RUN, \"dense\": RUN, \"fixed\": RUN}}]}, at most\n 1 GiB; RUN is what minimoe_run_findings reads, without \"window\". All but \"dense\" have MoE layers and a health\n report; healthy and broken have the same steps. MINIMOE_E_INVALID_ARGUMENT with the path of what is missing, unknown,\n there twice or of another kind."]
+    pub fn minimoe_break_findings(
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " What a finished run showed, window by window: {\"val_loss\", \"verdict\": of the health report, or null,\n \"verdict_windows\": those of the layer that decided it, \"windows\": [{\"first_step\", \"last_step\", \"loss\": mean, null\n when not finite; with MoE layers also, of the one whose counts are least even, \"aux_loss\": mean, \"load\": [E],\n \"mean_probs\": [E], \"effective_share\": effective experts of the counts over E, \"gate_mass_share\": the same of\n mean_probs, \"largest_share\", \"largest_gate_mass\", \"max_violation\", \"num_cold\", \"num_dead\", \"drop_rate\"}],\n \"interference\": [{\"step\", \"layers\"}], \"val_losses\": [{\"step\", \"loss\"}]}. Windows are of `window` lines; what is left\n at the end joins the last one.\n @param json {\"window\": 50, \"config\": the resolved configuration, \"lines\": the lines of metrics.jsonl, of which are\n read {\"step\", \"loss\" and \"aux_loss\" (null when not finite), \"layers\": [{\"block\", \"load\": [E], \"dropped\": [E],\n \"mean_probs\": [E]}], optionally \"interference\": as minimoe_trainer_interference, and \"val_loss\"}, \"health\": as\n minimoe_health_check, or null without MoE layers, \"val_loss\": nats a token}, at most 1 GiB. The last line is that of\n step train.steps."]
+    pub fn minimoe_run_findings(
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
     #[doc = " How the balance loss pulls at each router, for the batch of the next step, by two forward and backward passes:\n [{\"block\", \"main_norm\", \"aux_norm\", \"scaled_ratio\", \"cosine\"}], one entry an MoE layer. The norms are of the\n gradients of the main loss and of the unscaled aux loss with respect to the router's weight and bias; scaled_ratio is\n aux_loss_coef * aux_norm / main_norm; cosine is that between the two gradients. Either is null where a norm of 0\n leaves it undefined. Nothing changes: the next step gives the same bits. When the buffer is too small, `needed` is\n what surely suffices, and nothing was computed. @param cancel NULL, or looked at between micro-batches."]
     pub fn minimoe_trainer_interference(
         trainer: *mut minimoe_trainer,
@@ -1265,6 +1289,31 @@ extern "C" {
         json: *const ::core::ffi::c_char,
         json_len: usize,
         cancel: *mut minimoe_cancel_token,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " A configuration balanced in several ways, for runs that differ in nothing else: [{\"name\", \"title\": fit for a\n directory name, \"config\": whole}], in the order of `kinds`. \"none\" has neither balance loss nor bias, \"aux\" the\n balance loss, \"seq-aux\" that of each sequence, \"bias\" bias balancing, \"bias+aux\" both. The configuration's own\n aux_loss_coef (0.01 where it is 0) and bias_update_rate are those that are used: {\"model\": {\"moe\": {\"layers\": [1],\n \"aux_loss_coef\": 0.02}}} and \"none,aux\" give two configurations with the coefficients 0 and 0.02.\n MINIMOE_E_INVALID_ARGUMENT for a kind that is unknown or there twice, and without an MoE layer. @param json a run\n configuration @param kinds some of none,aux,seq-aux,bias,bias+aux, separated by commas"]
+    pub fn minimoe_config_balancers(
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
+        kinds: *const ::core::ffi::c_char,
+        buf: *mut ::core::ffi::c_char,
+        buf_cap: usize,
+        buf_needed: *mut usize,
+        err: *mut minimoe_error,
+    ) -> minimoe_status;
+}
+extern "C" {
+    #[must_use]
+    #[doc = " The four models of a comparison of MoE with dense: [{\"key\": \"dense_baseline\", \"title\": \"dense\" (fit for a directory\n name), \"config\": whole}, and the same of \"moe_variant\" (\"moe\": the configuration itself), \"dense_active_matched\"\n (\"dense-active\") and \"dense_total_matched\" (\"dense-total\")]. The baseline has the same d_ff; the other two have the\n d_ff that brings their parameters nearest to those that a token passes through in the MoE model, and to all of them.\n MINIMOE_E_INVALID_ARGUMENT without an MoE layer, and when model.vocab_size is 0 (minimoe_dataset_fit_config sets it).\n @param json a run configuration"]
+    pub fn minimoe_config_variants(
+        json: *const ::core::ffi::c_char,
+        json_len: usize,
         buf: *mut ::core::ffi::c_char,
         buf_cap: usize,
         buf_needed: *mut usize,

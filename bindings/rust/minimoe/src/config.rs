@@ -6,7 +6,7 @@ use minimoe_sys as sys;
 
 use crate::call::{bytes, text, with_c_text};
 use crate::config_builder::ConfigBuilder;
-use crate::reports::{Break, ConfigKey, Cost, MemoryEstimate};
+use crate::reports::{Break, ConfigBalancer, ConfigKey, ConfigVariant, Cost, MemoryEstimate};
 use crate::{Json, Options, Result};
 
 /// A run configuration, `{"model": {..}, "train": {..}, "data": {..}}`, as JSON text.
@@ -84,6 +84,35 @@ pub fn config_keys() -> Result<Json<Vec<ConfigKey>>> {
 pub fn config_breaks() -> Result<Json<Vec<Break>>> {
     // SAFETY: the output is valid for the call.
     text(|buf, cap, needed, err| unsafe { sys::minimoe_config_breaks(buf, cap, needed, err) }).map(Json::new)
+}
+
+/// The four models of a comparison of MoE with dense: the dense one of the same `d_ff`, `config` itself, and dense ones whose
+/// `d_ff` brings their parameters nearest to those that a token passes through, and to all of them. It needs an MoE layer and
+/// `model.vocab_size`.
+pub fn config_variants(config: impl AsRef<str>) -> Result<Json<Vec<ConfigVariant>>> {
+    let (json, len) = bytes(config.as_ref());
+    // SAFETY: input and output are valid for the call.
+    text(|buf, cap, needed, err| unsafe { sys::minimoe_config_variants(json, len, buf, cap, needed, err) })
+        .map(Json::new)
+}
+
+/// `config` balanced in each of the ways that `kinds` names, for runs that differ in nothing else: some of
+/// `none,aux,seq-aux,bias,bias+aux`, separated by commas.
+///
+/// ```
+/// let balancers = minimoe::config_balancers(r#"{"model": {"moe": {"layers": [1]}}}"#, "none,seq-aux")?;
+/// assert!(balancers.as_str().contains("\"title\":\"balance-seq-aux\""));
+/// # Ok::<(), minimoe::Error>(())
+/// ```
+pub fn config_balancers(config: impl AsRef<str>, kinds: &str) -> Result<Json<Vec<ConfigBalancer>>> {
+    let (json, len) = bytes(config.as_ref());
+    with_c_text("kinds", kinds, |kinds| {
+        text(|buf, cap, needed, err| {
+            // SAFETY: `kinds` ends with a NUL, input and output are valid for the call.
+            unsafe { sys::minimoe_config_balancers(json, len, kinds, buf, cap, needed, err) }
+        })
+    })
+    .map(Json::new)
 }
 
 impl From<String> for Config {

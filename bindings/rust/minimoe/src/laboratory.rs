@@ -7,7 +7,8 @@ use minimoe_sys as sys;
 use crate::call::{bytes, text, with_c_path, with_c_text};
 use crate::cancel;
 use crate::reports::{
-    CapacityReport, CheckpointInfo, ComparisonVerdict, Health, HfReport, LoadStatistics, ProbeAnswers, Specialisation,
+    BreakFindings, CapacityReport, CheckpointInfo, ComparisonVerdict, Health, HfReport, LoadStatistics, ProbeAnswers,
+    RunFindings, Specialisation,
 };
 use crate::{CancelToken, Dataset, Json, ModelReader, Options, Result};
 
@@ -84,6 +85,29 @@ pub fn compare_findings(manifest: impl AsRef<str>) -> Result<String> {
         // SAFETY: input and output are valid for the call.
         unsafe { sys::minimoe_compare_findings(json, len, buf, cap, needed, err) }
     })
+}
+
+/// What a break showed, from the finished runs of each seed: `{"schema": "minimoe-break-runs/1", "break": "headstart", "window":
+/// 50, "seeds": [{"seed", "runs": {"healthy": RUN, "broken": RUN, "dense": RUN, "fixed": RUN}}]}`. A RUN is what
+/// [`run_findings`] reads, without `"window"`.
+pub fn break_findings(json: impl AsRef<str>) -> Result<Json<BreakFindings>> {
+    let (json, len) = bytes(json.as_ref());
+    text(|buf, cap, needed, err| {
+        // SAFETY: input and output are valid for the call.
+        unsafe { sys::minimoe_break_findings(json, len, buf, cap, needed, err) }
+    })
+    .map(Json::new)
+}
+
+/// What a finished run showed, window by window: `{"window": 50, "config": .., "lines": [those of metrics.jsonl], "health": of
+/// [`health_check`], or null without MoE layers, "val_loss": nats a token}`.
+pub fn run_findings(json: impl AsRef<str>) -> Result<Json<RunFindings>> {
+    let (json, len) = bytes(json.as_ref());
+    text(|buf, cap, needed, err| {
+        // SAFETY: input and output are valid for the call.
+        unsafe { sys::minimoe_run_findings(json, len, buf, cap, needed, err) }
+    })
+    .map(Json::new)
 }
 
 /// Step and configuration of a checkpoint or saved model (step 0). Reads the file's header only.

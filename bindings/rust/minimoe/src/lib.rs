@@ -67,12 +67,15 @@ mod trainer;
 mod version;
 
 pub use cancel::CancelToken;
-pub use config::{config_breaks, config_keys, Config};
+pub use config::{config_balancers, config_breaks, config_keys, config_variants, Config};
 pub use config_builder::{ConfigBuilder, ConfigValue};
 pub use dataset::{Dataset, Window};
 pub use error::{Error, ErrorKind, Result};
 pub use json::Json;
-pub use laboratory::{analyze_hf, checkpoint_info, compare_findings, compare_verdict, health_check, load_statistics};
+pub use laboratory::{
+    analyze_hf, break_findings, checkpoint_info, compare_findings, compare_verdict, health_check, load_statistics,
+    run_findings,
+};
 pub use logging::LogLevel;
 pub use model::Model;
 pub use model_reader::{Batch, ModelReader, RoutingTrace};

@@ -8,9 +8,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use minimoe::{
-    check_version, checkpoint_info, compare_findings, compare_verdict, health_check, load_statistics, Batch,
-    CancelToken, Config, Dataset, Error, ErrorKind, ErrorKind::*, InstructionSet, LayerInput, MatmulBackend, MoECache,
-    MoELayer, Model, Options, RoutingSource, Trainer,
+    break_findings, check_version, checkpoint_info, compare_findings, compare_verdict, config_balancers,
+    config_variants, health_check, load_statistics, run_findings, Batch, CancelToken, Config, Dataset, Error,
+    ErrorKind, ErrorKind::*, InstructionSet, LayerInput, MatmulBackend, MoECache, MoELayer, Model, Options,
+    RoutingSource, Trainer,
 };
 use support::{config, dataset, file, inputs, options, tokens, LAYER, MEMORY};
 
@@ -292,6 +293,13 @@ const CASES: &[Case] = &[
     ("loads that are all 0", InvalidArgument, "load", |_| no(load_statistics(&[0, 0], 1))),
     ("more choices than experts", InvalidArgument, "top_k", |_| no(load_statistics(&[1, 1], 3))),
     ("a comparison without its variants", InvalidArgument, "moe_variant", |_| no(compare_verdict("{}"))),
+    ("no break", InvalidArgument, "schema", |_| no(break_findings("{}"))),
+    ("a run without its window", InvalidArgument, "window", |_| no(run_findings("{}"))),
+    ("a balancer that does not exist", InvalidArgument, "'auks'", |_| no(config_balancers(config(), "auks"))),
+    ("a balancer with a NUL", InvalidArgument, "kinds", |_| no(config_balancers(config(), "a\0"))),
+    ("variants of a dense model", InvalidArgument, "model.moe.layers", |_| {
+        no(config_variants(r#"{"model": {"vocab_size": 9, "max_seq_len": 8}}"#))
+    }),
     ("findings of nothing", InvalidArgument, "json", |_| no(compare_findings(""))),
 ];
 

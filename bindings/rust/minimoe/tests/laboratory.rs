@@ -3,7 +3,8 @@
 mod support;
 
 use minimoe::{
-    compare_findings, compare_verdict, config_breaks, config_keys, health_check, load_statistics, Config, Options,
+    break_findings, compare_findings, compare_verdict, config_balancers, config_breaks, config_keys, config_variants,
+    health_check, load_statistics, run_findings, Config, Options,
 };
 use support::{config, dataset, trainer};
 
@@ -34,6 +35,40 @@ fn manifest() -> String {
         "corpus": {{"name": "text"}}, "config": {{"train": {{"learning_rate": 1}}}}, "moe_variant": {variant},
         "dense_baseline": {variant}, "dense_active_matched": {variant}, "dense_total_matched": {variant}}}"#
     )
+}
+
+/// A finished run of two steps, without its window.
+fn run(layers: &str, health: &str) -> String {
+    format!(
+        r#""config": {{"model": {{"moe": {{"top_k": 1}}}}, "train": {{"steps": 2}}}}, "val_loss": 2, "lines": [
+        {{"step": 1, "loss": 2, "aux_loss": 1, "layers": {layers}}}, {{"step": 2, "loss": null, "aux_loss": 1, "layers":
+        {layers}, "interference": [{{"block": 1, "main_norm": 0.5, "aux_norm": 1, "scaled_ratio": null, "cosine": 0.25}}]}}],
+        "health": {health}}}"#
+    )
+}
+
+fn collapsed_run() -> String {
+    run(
+        r#"[{"block": 1, "load": [99, 1, 0, 0], "mean_probs": [0.97, 0.01, 0.01, 0.01]}]"#,
+        r#"{"verdict": "collapsed", "layers": [{"verdict": "collapsed", "windows": [{"first_step": 1, "last_step": 2,
+            "verdict": "collapsed", "rule": "one-expert"}]}]}"#,
+    )
+}
+
+fn runs_of_a_break() -> String {
+    let (routed, dense) = (collapsed_run(), run("[]", "null"));
+    format!(
+        r#"{{"schema": "minimoe-break-runs/1", "break": "headstart", "window": 2, "seeds": [{{"seed": 7, "runs": {{"healthy":
+        {{{routed}, "broken": {{{routed}, "dense": {{{dense}, "fixed": {{{routed}}}}}]}}"#
+    )
+}
+
+#[test]
+fn the_laboratory_tells_what_runs_showed_and_what_to_compare() {
+    assert!(run_findings(format!("{{\"window\": 2, {}", collapsed_run())).unwrap().as_str().contains("\"collapsed\""));
+    assert!(break_findings(runs_of_a_break()).unwrap().as_str().contains("\"recovery\""));
+    assert!(config_variants(config()).unwrap().as_str().contains("\"dense-total\""));
+    assert!(config_balancers(config(), "none,bias").unwrap().as_str().contains("\"balance-bias\""));
 }
 
 #[test]
@@ -105,6 +140,23 @@ mod content {
         assert_eq!(verdict.verdict, ComparisonDecision::Adopt);
         assert!(verdict.gain_low.unwrap() > 0.01);
         assert_eq!(verdict.differences.moe_variant_minus_dense_baseline.n, 3);
+    }
+
+    #[test]
+    fn runs_of_the_laboratory_are_read() {
+        let report = run_findings(format!("{{\"window\": 2, {}", collapsed_run())).unwrap().parse().unwrap();
+        assert_eq!((report.verdict, report.windows[0].loss), (Some(HealthVerdict::Collapsed), None));
+        assert_eq!(report.windows[0].load.as_deref(), Some(&[198, 2, 0, 0][..]));
+        assert_eq!(report.interference[0].layers[0].cosine, Some(0.25));
+        let broken = break_findings(runs_of_a_break()).unwrap().parse().unwrap();
+        assert_eq!(broken.claims[0].claim, "collapsed");
+        assert!(broken.claims[0].holds && !broken.claims[0].decided);
+        assert_eq!(broken.seeds[0].signals[2].first_step, Some(2));
+        assert_eq!(broken.seeds[0].runs.dense.windows[0].load, None);
+        let variants = config_variants(config()).unwrap().parse().unwrap();
+        assert_eq!(variants[0].config["model"]["moe"]["layers"], serde_json::json!([]));
+        let balancers = config_balancers(config(), "none,bias").unwrap().parse().unwrap();
+        assert_eq!(balancers[1].config["model"]["moe"]["bias_balancing"], true);
     }
 
     #[test]

@@ -26,6 +26,8 @@ fn operation(name: &str) -> Operation {
         "load_statistics" => operations::statistics,
         "compare_verdict" => operations::verdict,
         "compare_findings" => operations::findings,
+        "run_findings" => operations::run_findings_of,
+        "break_findings" => operations::break_findings_of,
         "layer" => models::layer,
         "model" => models::model,
         "train" => models::train,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What needs no handle, datasets and reports.
 use minimoe::{
-    build_info, compare_findings, compare_verdict, config_breaks, config_keys, health_check, load_statistics,
-    status_name, version_number, version_string, Config, Model, Result,
+    break_findings, build_info, compare_findings, compare_verdict, config_balancers, config_breaks, config_keys,
+    config_variants, health_check, load_statistics, run_findings, status_name, version_number, version_string, Config,
+    Model, Result,
 };
 use serde_json::{json, Value};
 
@@ -31,6 +32,8 @@ pub(crate) fn config(case: &Case<'_>) -> Result<Results> {
     put(&mut out, "resolved", config.resolve(), text);
     put(&mut out, "cost", config.cost(), text);
     put(&mut out, "memory", config.estimate_memory(&case.options()), text);
+    put(&mut out, "variants", config_variants(&config), text);
+    put(&mut out, "balancers", config_balancers(&config, case.text("kinds")), text);
     Ok(out)
 }
 
@@ -92,6 +95,14 @@ pub(crate) fn verdict(case: &Case<'_>) -> Result<Results> {
 
 pub(crate) fn findings(case: &Case<'_>) -> Result<Results> {
     one("findings", compare_findings(case.text("json")).map(text))
+}
+
+pub(crate) fn run_findings_of(case: &Case<'_>) -> Result<Results> {
+    one("findings", run_findings(case.text("json")).map(text))
+}
+
+pub(crate) fn break_findings_of(case: &Case<'_>) -> Result<Results> {
+    one("findings", break_findings(case.text("json")).map(text))
 }
 
 fn one(key: &str, result: Result<Value>) -> Result<Results> {

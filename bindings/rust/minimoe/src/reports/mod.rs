@@ -28,11 +28,13 @@ macro_rules! words {
     )*};
 }
 
+mod breaks;
 mod comparison;
 mod library;
 mod routers;
 mod specialisation;
 
+pub use breaks::*;
 pub use comparison::*;
 pub use library::*;
 pub use routers::*;

@@ -51,7 +51,7 @@ class Outcomes(ProgramTest):
         for run in self.runs("many-experts", "broken"):
             self.assertIn(run["verdict"], ("collapsed", "skewed"))
             self.assertLess(run["windows"][-1]["effective_share"], 0.85)
-        # Seed 36002 ends without a cold expert (docs/collapse.md), the others with some.
+        # Seed 36002 ends without a cold expert (docs/collapse.md), the others with some; dead, without one assignment, is none.
         self.assertGreater(sum(run["windows"][-1]["num_cold"] > 0 for run in self.runs("many-experts", "broken")), 0)
 
     def test_normal_runs_with_four_experts_and_the_loss_never_leave_healthy(self):

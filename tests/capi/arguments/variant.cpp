@@ -161,8 +161,10 @@ void counts(Context& c) {
   c.add("twice", other, bits(2 * valid));
   // No configuration is as long, and the caller's memory is not.
   if (std::strcmp(of.name, "json") == 0) {
-    const bool is_manifest = std::strcmp(c.function.name, "minimoe_compare_findings") == 0;  // which may have 16 MiB
-    const std::uint64_t most = std::uint64_t{1} << (is_manifest ? 24 : 20);
+    const std::string function = c.function.name;
+    const bool is_manifest = function == "minimoe_compare_findings";  // which may have 16 MiB
+    const bool are_runs = function == "minimoe_break_findings" || function == "minimoe_run_findings";  // 1 GiB
+    const std::uint64_t most = std::uint64_t{1} << (is_manifest ? 24 : are_runs ? 30 : 20);
     for (const std::uint64_t size_of_text : {most + 1, std::uint64_t{1} << 31, std::uint64_t{1} << 40}) {
       c.add("more than it may have", Expect::kFailure, bits(size_of_text), MINIMOE_E_INVALID_ARGUMENT);
     }

@@ -53,9 +53,10 @@ void write_logits(const minimoe_model& model, const ForwardArguments& a, const O
 
 }  // namespace
 
-SampleOptions parse_sample_options(const char* where, const char* json, std::size_t json_len, const ModelConfig& config,
-                                   WhenFull when_full) {
-  SampleOptions options;
+GenerateOptions parse_generate_options(const char* where, const char* json, std::size_t json_len,
+                                       const ModelConfig& config, WhenFull when_full) {
+  GenerateOptions options;
+  bool pack_weights = false;
   std::string full = when_full == WhenFull::kSlide ? "slide" : "stop";
   JsonOptions read(where, "json", input_json(where, json, json_len));
   read.integer("max_new_tokens", options.max_new_tokens, 0, std::int64_t{1} << 24);
@@ -65,11 +66,25 @@ SampleOptions parse_sample_options(const char* where, const char* json, std::siz
   read.integer("seed", options.seed, 0, std::numeric_limits<std::uint64_t>::max());
   read.integer("stop_token", options.stop_token, -1, static_cast<std::int64_t>(config.vocab_size) - 1);
   read.text("when_full", full);
+  read.boolean("pack_weights", pack_weights);
+  if (read.has("pack_weights")) options.pack_weights = pack_weights;
   read.finish();
   require(full == "slide" || full == "stop", where, ": json: when_full: \"", full,
           "\", expected \"slide\" or \"stop\"");
   options.when_full = full == "slide" ? WhenFull::kSlide : WhenFull::kStop;
   return options;
+}
+
+std::shared_ptr<const PackedWeights<float>> packed_weights(const minimoe_model& model, const GenerateOptions& options) {
+  constexpr std::size_t kWorthTokens = 64, kUnaskedBytes = std::size_t{1} << 30;
+  const ModelConfig& config = model.config.model;
+  const bool limited = !config.moe_layers.empty() && config.moe.eval_capacity_factor > 0;  // computes whole texts
+  if (limited || !options.pack_weights.value_or(options.max_new_tokens >= kWorthTokens)) return nullptr;
+  const auto work = model.workspaces.lend();
+  if (work->exec.matmul_backend() != MatmulBackend::kNative) return nullptr;
+  const bool small =
+      PackedWeights<float>::memory_bytes(work->exec, linear_weights(model.parameters, config)) <= kUnaskedBytes;
+  return options.pack_weights || small ? model.packed_weights.get(model, work->exec) : nullptr;
 }
 
 namespace {
@@ -135,11 +150,13 @@ minimoe_status minimoe_model_generate(const minimoe_model* model, const int32_t*
     const auto prompt = input(where, "tokens", tokens, num_tokens);
     const Reading<minimoe_model> reading(where, "model", model);
     const OptionalCancel token(where, cancel);
-    const auto options = parse_sample_options(where, json, json_len, reading->config.model, minimoe::WhenFull::kSlide);
+    const auto options =
+        parse_generate_options(where, json, json_len, reading->config.model, minimoe::WhenFull::kSlide);
     out.reserve(options.max_new_tokens);
+    auto packed = packed_weights(*reading, options);
     const auto work = reading->workspaces.lend();
     out.write(minimoe::sample_tokens(work->exec, reading->model, {prompt.begin(), prompt.end()}, options, token.flag(),
-                                     reading->options.resource()));
+                                     reading->options.resource(), std::move(packed)));
   });
 }
 

@@ -363,11 +363,14 @@ MINIMOE_API minimoe_status minimoe_model_forward(const minimoe_model *model, con
 /** Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are
  * looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json
  * {"max_new_tokens": 64, "temperature": 1 (0: greedy), "top_k": 0 (all), "top_p": 1 (all), "seed": 0, "stop_token": -1
- * (none; else it ends the text and is included), "when_full": "slide"}. Logits are divided by the temperature, then all
+ * (none; else it ends the text and is included), "when_full": "slide", "pack_weights": true or false (not given: true
+ * from 64 new tokens on, where that takes at most 1 GiB)}. Logits are divided by the temperature, then all
  * but the top_k likeliest tokens are dropped, then the tokens than which at least top_p of the remaining probability is
  * likelier (the likeliest always stays); of equal logits the lower id is the likelier. "when_full" is what happens at
  * model.max_seq_len: "slide", the context is the last that many tokens and is computed anew for each token, or "stop",
- * the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. @param cancel NULL, or
+ * the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. With "pack_weights" there
+ * is, as long as a call or a stream uses it, one more copy of the model's weights, in the order in which a token reads
+ * them: a token of a model larger than the caches takes a quarter less time and has the same bits. @param cancel NULL, or
  * looked at before each token @param ids receives the new tokens; its capacity must be max_new_tokens. */
 MINIMOE_API minimoe_status minimoe_model_generate(const minimoe_model *model, const int32_t *tokens, size_t num_tokens,
                                                   const char *json, size_t json_len, minimoe_cancel_token *cancel,
@@ -405,7 +408,8 @@ MINIMOE_API minimoe_status minimoe_token_stream_tokens(const minimoe_token_strea
 MINIMOE_API minimoe_status minimoe_token_stream_logits(const minimoe_token_stream *stream, float *values,
                                                        size_t values_cap, size_t *values_needed, minimoe_error *err);
 /** {"num_tokens": of the prompt and drawn, "end": null, "max_new_tokens", "stop_token" or "max_seq_len",
- * "memory_bytes": of keys, values and activations that it holds} */
+ * "memory_bytes": of keys, values and activations that it holds, "packed_weights_bytes": of the copy that it shares with
+ * the model's other streams, 0: none} */
 MINIMOE_API minimoe_status minimoe_token_stream_info(const minimoe_token_stream *stream, char *buf, size_t buf_cap,
                                                      size_t *buf_needed, minimoe_error *err);
 

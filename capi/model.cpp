@@ -51,6 +51,26 @@ void ModelWorkspace::grow(const ModelConfig& config, std::size_t batch_size, std
   max_seq_len = tokens;
 }
 
+std::shared_ptr<const PackedWeights<float>> PackedWeightsOfModel::held(std::uint64_t generation) {
+  return generation_ == generation ? packed_.lock() : nullptr;
+}
+
+std::shared_ptr<const PackedWeights<float>> PackedWeightsOfModel::get(const minimoe_model& model, Exec& exec) {
+  const std::uint64_t generation = model.generation;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (auto packed = held(generation)) return packed;
+  }
+  // Without the lock: the host's allocator is called. Another stream may be as far meanwhile.
+  auto made = std::make_shared<const PackedWeights<float>>(exec, linear_weights(model.parameters, model.config.model),
+                                                           model.options.resource());
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (auto packed = held(generation)) return packed;
+  packed_ = made;
+  generation_ = generation;
+  return made;
+}
+
 }  // namespace minimoe::capi
 
 using namespace minimoe::capi;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <minimoe/core/packed_weights.hpp>
 #include <minimoe/model/minigpt.hpp>
+#include <mutex>
 
 #include "config.hpp"
 #include "handle.hpp"
@@ -19,6 +21,21 @@ struct ModelWorkspace {
   Arena arena;
   ModelCache<float> cache;
   std::size_t max_batch_size = 0, max_seq_len = 0;
+};
+
+/// A copy of a model's weights for its streams (core/packed_weights.hpp): made for the first that wants it, kept as
+/// long as one that has it lives, and only for the generation that it was made of.
+class PackedWeightsOfModel {
+ public:
+  /// @param exec of a workspace of the model, which no trainer writes meanwhile
+  std::shared_ptr<const PackedWeights<float>> get(const minimoe_model& model, Exec& exec);
+
+ private:
+  std::shared_ptr<const PackedWeights<float>> held(std::uint64_t generation);
+
+  std::mutex mutex_;  // as that of WorkspacePool
+  std::weak_ptr<const PackedWeights<float>> packed_;
+  std::uint64_t generation_ = 0;
 };
 
 enum class StartValues { kDrawn, kZero };
@@ -41,6 +58,7 @@ struct minimoe_model : minimoe::capi::Handle {
   minimoe::MiniGPT<float> model;
   mutable minimoe::ParameterList<float> parameters;  // names and values only: a trainer binds gradients elsewhere
   mutable minimoe::capi::WorkspacePool<minimoe::capi::ModelWorkspace> workspaces;
+  mutable minimoe::capi::PackedWeightsOfModel packed_weights;
   std::atomic<std::uint64_t> generation{1};
   std::atomic<bool> has_trainer{false};
 };

@@ -35,7 +35,7 @@ minimoe_status minimoe_token_stream_create(minimoe_model* model, const int32_t* 
     check_pointer(where, "out", out);
     const auto prompt = input(where, "tokens", tokens, num_tokens);
     const Reading<minimoe_model> reading(where, "model", model);
-    const auto options = parse_sample_options(where, json, json_len, reading->config.model, minimoe::WhenFull::kStop);
+    const auto options = parse_generate_options(where, json, json_len, reading->config.model, minimoe::WhenFull::kStop);
     *out = new minimoe_token_stream(where, *model, {prompt.begin(), prompt.end()}, options);
   });
 }
@@ -92,6 +92,7 @@ minimoe_status minimoe_token_stream_info(const minimoe_token_stream* stream, cha
     const Reading<minimoe_token_stream> reading(where, "stream", stream);
     const auto& tokens = reading->tokens;
     out.write(minimoe::concat("{\"num_tokens\":", tokens.text().size(), ",\"end\":", end_name(tokens.end()),
-                              ",\"memory_bytes\":", tokens.memory_bytes(), "}"));
+                              ",\"memory_bytes\":", tokens.memory_bytes(), ",\"packed_weights_bytes\":",
+                              reading->packed ? reading->packed->memory_bytes() : 0, "}"));
   });
 }

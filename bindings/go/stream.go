@@ -90,6 +90,8 @@ type StreamInfo struct {
 	NumTokens   int    `json:"num_tokens"`   // of the prompt and drawn
 	End         string `json:"end"`          // "": not yet; "max_new_tokens", "stop_token", "max_seq_len"
 	MemoryBytes int64  `json:"memory_bytes"` // keys, values and activations that it holds
+	// Of the copy of the weights that it shares with the model's other streams; 0: none.
+	PackedWeightsBytes int64 `json:"packed_weights_bytes"`
 }
 
 // Info describes the stream.

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 #include "core/simd/kernels.hpp"
 #include "core/thread_pool.hpp"
 #include "minimoe/core/exec.hpp"
+#include "minimoe/core/packed_weights.hpp"
 
 namespace minimoe {
 
@@ -19,6 +21,12 @@ struct Exec::Impl {
   /// The kernels of matmul in the present precision.
   template <class T>
   const GemmKernels<T>& gemm() const;
+
+  /// What a PackedWeightsScope has set.
+  template <class T>
+  const PackedWeights<T>*& packed_weights() {
+    return std::get<const PackedWeights<T>*>(packed_);
+  }
 
   /// kPackedBytes for packed B, shared by all threads.
   std::byte* packed_b() const { return scratch; }
@@ -41,6 +49,9 @@ struct Exec::Impl {
   std::size_t scratch_bytes = 0;
   ThreadPool* threads = nullptr;
   std::uint64_t threads_process = 0;  ///< the process_generation() that started them; 0: none did
+
+ private:
+  std::tuple<const PackedWeights<float>*, const PackedWeights<double>*> packed_{};
 };
 
 template <>

@@ -40,7 +40,7 @@ std::size_t stored(const GemmKernels<T>& kernels, std::size_t depth) {
   return ceil_div(depth, kernels.depth_per_element);
 }
 
-// How C is cut into independent tasks: bands of whole register tiles, from the sizes alone (but in multiply_row).
+// How C is cut into independent tasks: bands of whole register tiles, from the sizes alone.
 struct Split {
   std::size_t num_row_bands, num_column_bands;
 
@@ -119,23 +119,31 @@ bool is_one_row(const GemmKernels<T>& kernels, const Operand<T>& a, const Operan
   return kernels.gemv && a.rows == 1 && a.column_stride == 1 && b.row_stride == 1 && add.data != c;
 }
 
-// It is bound by the memory that B is read from, not by arithmetic: few large pieces, whose next rows each core fetches
-// ahead for itself. A column has the same bits in any piece, so that their number may be that of the threads.
+// It is bound by the memory that B is read from, not by arithmetic: few large pieces, which each core fetches ahead for
+// itself. A column has the same bits in any piece, so that their number may be that of the threads.
 template <class T>
 void multiply_row(Exec& exec, View<T, 2> c, const Operand<T>& a, const Operand<T>& b, Addend<T> add,
                   const MatmulFinish* finish) {
   constexpr std::size_t kTaskElements = std::size_t{1} << 14, kTasksPerThread = 2;
   const GemmKernels<T>& kernels = exec.impl().template gemm<T>();
+  const PackedWeights<T>* const packed = exec.impl().packed_weights<T>();
   const std::size_t N = b.columns, K = b.rows;
-  const std::size_t most =
-      std::min(kTasksPerThread * static_cast<std::size_t>(exec.num_threads()), ceil_div(N, kernels.columns));
-  const Split bands{1, std::clamp(N * K / kTaskElements, std::size_t{1}, most)};
-  exec.parallel_for(bands.num_tasks(), 1, [&](std::size_t begin, std::size_t end, int) {
+  const T* const panels =
+      packed && b.column_stride == K ? packed->find(exec.instruction_set(), {b.data, {N, K}}) : nullptr;
+  const std::size_t width = panels ? kernels.panel_columns : kernels.columns;
+  const std::size_t tiles = ceil_div(N, width);
+  const std::size_t most = std::min(kTasksPerThread * static_cast<std::size_t>(exec.num_threads()), tiles);
+  const std::size_t tasks = std::clamp(N * K / kTaskElements, std::size_t{1}, most);
+  exec.parallel_for(tasks, 1, [&](std::size_t begin, std::size_t end, int) {
     for (std::size_t i = begin; i < end; ++i) {
-      const Part part(kernels, bands, 1, N, i);
-      kernels.gemv(c.data() + part.n0, a.data, b.data + part.n0 * b.column_stride, b.column_stride, part.n1 - part.n0,
-                   K, add.data ? add.data + part.n0 : nullptr);
-      if (finish) (*finish)({0, 1, part.n0, part.n1});
+      const std::size_t n0 = i * tiles / tasks * width, n1 = std::min(N, (i + 1) * tiles / tasks * width);
+      const T* const start = add.data ? add.data + n0 : nullptr;
+      if (panels) {
+        kernels.gemv_panels(c.data() + n0, a.data, panels + n0 * K, n1 - n0, K, start);
+      } else {
+        kernels.gemv(c.data() + n0, a.data, b.data + n0 * b.column_stride, b.column_stride, n1 - n0, K, start);
+      }
+      if (finish) (*finish)({0, 1, n0, n1});
     }
   });
 }

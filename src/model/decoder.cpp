@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "minimoe/model/decoder.hpp"
 
+#include <utility>
+
 namespace minimoe {
 namespace {
 
@@ -16,11 +18,13 @@ void plan_decoder(Arena& arena, const ModelConfig& config, std::size_t capacity,
 }  // namespace
 
 template <class T>
-Decoder<T>::Decoder(const MiniGPT<T>& model, std::size_t capacity, int num_threads, MemoryResource* resource)
+Decoder<T>::Decoder(const MiniGPT<T>& model, std::size_t capacity, int num_threads, MemoryResource* resource,
+                    std::shared_ptr<const PackedWeights<T>> packed)
     : model_(model),
       capacity_(capacity),
       num_threads_(num_threads),
       limited_(!model.config().moe_layers.empty() && model.config().moe.eval_capacity_factor > 0),
+      packed_(std::move(packed)),
       arena_(resource) {
   require(capacity >= 1 && capacity <= model.config().max_seq_len, "decoder: capacity is ", capacity, ", allowed 1..",
           model.config().max_seq_len, " (max_seq_len)");
@@ -40,6 +44,7 @@ template <class T>
 View<const T, 1> Decoder<T>::forward(Exec& exec, View<const std::int32_t, 1> tokens, NextCache<T>& cache) {
   require(exec.num_threads() <= num_threads_, "decoder: the context has ", exec.num_threads(),
           " threads, the decoder was made for ", num_threads_);
+  const PackedWeightsScope<T> scope(exec, packed_.get());
   model_.forward_next(exec, tokens, past_, cache, logits_);
   return {logits_.data(), {logits_.size()}};
 }

@@ -95,6 +95,20 @@ ParameterList<T> MiniGPT<T>::parameters() {
 }
 
 template <class T>
+std::vector<View<const T, 2>> linear_weights(const ParameterList<T>& parameters, const ModelConfig& config) {
+  std::vector<View<const T, 2>> weights;
+  for (const ParameterRef<T>& p : parameters) {
+    const bool rows_only =
+        p.name == "position_embedding.weight" || (p.name == "token_embedding.weight" && !config.tied_embeddings);
+    // Only matrices decay, stacked or not.
+    if (p.decay == Decay::kNo || rows_only) continue;
+    const std::size_t K = p.shape.back(), N = p.shape[p.shape.size() - 2];
+    for (std::size_t at = 0; at < p.size(); at += N * K) weights.push_back({p.value + at, {N, K}});
+  }
+  return weights;
+}
+
+template <class T>
 MoELayer<T>& MiniGPT<T>::moe_layer(std::size_t i) {
   return *blocks_[config_.moe_layers.at(i)].moe();
 }
@@ -241,6 +255,8 @@ template struct NextCache<float>;
 template struct NextCache<double>;
 template struct ModelCache<float>;
 template struct ModelCache<double>;
+template std::vector<View<const float, 2>> linear_weights(const ParameterList<float>&, const ModelConfig&);
+template std::vector<View<const double, 2>> linear_weights(const ParameterList<double>&, const ModelConfig&);
 template class MiniGPT<float>;
 template class MiniGPT<double>;
 

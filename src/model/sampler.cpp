@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 namespace minimoe {
 namespace {
@@ -97,11 +98,13 @@ std::int32_t TokenSampler::draw(View<const T, 1> logits_V, std::size_t position)
 
 template <class T>
 TokenStream<T>::TokenStream(const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt,
-                            const SampleOptions& options, int num_threads, MemoryResource* resource, const char* where)
+                            const SampleOptions& options, int num_threads, MemoryResource* resource, const char* where,
+                            std::shared_ptr<const PackedWeights<T>> packed)
     : max_seq_len_(model.config().max_seq_len),
       prompt_size_(prompt.size()),
       options_(options),
-      decoder_(model, checked_capacity(where, model.config(), prompt, options), num_threads, resource),
+      decoder_(model, checked_capacity(where, model.config(), prompt, options), num_threads, resource,
+               std::move(packed)),
       sampler_(model.config().vocab_size, options),
       text_(prompt) {
   text_.reserve(prompt.size() + std::min(options.max_new_tokens, max_seq_len_));
@@ -135,8 +138,8 @@ bool TokenStream<T>::next(Exec& exec, std::int32_t& token) {
 template <class T>
 std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt,
                                         const SampleOptions& options, const CancelFlag* cancel,
-                                        MemoryResource* resource) {
-  TokenStream<T> stream(model, prompt, options, exec.num_threads(), resource);
+                                        MemoryResource* resource, std::shared_ptr<const PackedWeights<T>> packed) {
+  TokenStream<T> stream(model, prompt, options, exec.num_threads(), resource, "sample", std::move(packed));
   std::int32_t token = 0;
   while (stream.end() == TokenStream<T>::End::kNone) {
     throw_if_cancelled(cancel, "sample");
@@ -179,7 +182,8 @@ std::size_t count_exact_answers(Exec& exec, const MiniGPT<T>& model,
 
 #define MINIMOE_INSTANTIATE(T)                                                                                      \
   template std::vector<std::int32_t> sample_tokens(Exec&, const MiniGPT<T>&, const std::vector<std::int32_t>&,      \
-                                                   const SampleOptions&, const CancelFlag*, MemoryResource*);       \
+                                                   const SampleOptions&, const CancelFlag*, MemoryResource*,        \
+                                                   std::shared_ptr<const PackedWeights<T>>);                        \
   template std::size_t count_exact_answers(Exec&, const MiniGPT<T>&, const std::vector<std::vector<std::int32_t>>&, \
                                            const std::vector<std::vector<std::int32_t>>&, const CancelFlag*,        \
                                            MemoryResource*);                                                        \

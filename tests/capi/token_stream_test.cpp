@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <minimoe.hpp>
 #include <thread>
 
@@ -85,6 +86,39 @@ TEST_CASE("capi: streams go on side by side over one model, each as if it were a
   for (int i = 0; i < 4; ++i) all.emplace_back([&, i] { run(i, found[static_cast<std::size_t>(i)]); });
   for (std::thread& thread : all) thread.join();
   CHECK(found == expected);
+}
+
+TEST_CASE("capi: streams share one packed copy of the weights of their time, and draw the same tokens", "[capi]") {
+  c::Model model(kSmallRun, threads(2));
+  const auto stream_of = [&](const char* more) { return model.stream(kPrompt, seeded(4, more)); };
+  const auto packed_bytes = [](const c::TokenStream& stream) {
+    const std::string info = stream.info(), key = "\"packed_weights_bytes\":";
+    return std::stoull(info.substr(info.find(key) + key.size()));
+  };
+  c::TokenStream plain = stream_of(", \"pack_weights\": false"), unasked = stream_of("");
+  CHECK(packed_bytes(plain) == 0);
+  CHECK(packed_bytes(unasked) == 0);  // 40 tokens
+  c::TokenStream packed = stream_of(", \"pack_weights\": true"), beside = stream_of(", \"pack_weights\": true");
+  CHECK(packed_bytes(packed) > 0);
+  CHECK(packed_bytes(packed) == packed_bytes(beside));
+  CHECK(packed_bytes(model.stream(kPrompt, R"({"max_new_tokens": 64})")) == packed_bytes(packed));
+  CHECK(packed_bytes(model.stream(kPrompt, R"({"max_new_tokens": 63})")) == 0);
+  const std::vector<std::int32_t> expected = rest(plain);
+  CHECK(rest(packed) == expected);
+  CHECK(rest(beside) == expected);
+
+  // `packed` and `beside` live on with the copy of the old weights; a new stream must not have it.
+  const std::string name = "head.weight";
+  std::vector<float> head = model.parameter(name);
+  std::reverse(head.begin(), head.end());
+  model.set_parameter(name, head);
+  const std::string slide = ", \"when_full\": \"stop\", \"pack_weights\": ";
+  const std::vector<std::int32_t> now = model.generate(kPrompt, seeded(4, (slide + "false").c_str()));
+  CHECK(now != expected);
+  c::TokenStream after = stream_of(", \"pack_weights\": true");
+  CHECK(rest(after) == now);
+  CHECK(model.generate(kPrompt, seeded(4, (slide + "true").c_str())) == now);
+  CHECK_THAT(message_of([&] { stream_of(", \"pack_weights\": 1"); }), ContainsSubstring("pack_weights"));
 }
 
 TEST_CASE("capi: a stream says so when its model has changed underneath", "[capi]") {

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <xtensor-blas/xlinalg.hpp>
 
+#include "minimoe/core/packed_weights.hpp"
 #include "minimoe/core/random.hpp"
 #include "support/allocation_counter.hpp"
 #include "support/catch.hpp"
@@ -137,9 +138,49 @@ TEMPLATE_TEST_CASE("matmul: one row times a transposed matrix has the bits that 
           INFO(instruction_set_name(set) << " N " << N << " K " << K << " threads " << num_threads);
           REQUIRE(std::memcmp(alone.data() + 32, both.data() + N, N * sizeof(T)) == 0);
           REQUIRE((std::isnan(alone[31]) && std::isnan(alone[32 + N])));
+
+          const PackedWeights<T> packed(exec, {In<T, 2>(b.data(), {N, K})});
+          REQUIRE(packed.memory_bytes() >= N * K * sizeof(T));
+          std::vector<T> again(N + 64, std::numeric_limits<T>::quiet_NaN());
+          {
+            const PackedWeightsScope<T> scope(exec, &packed);
+            matmul_with_bias<T>(exec, View<T, 2>(again.data() + 32, {1, N}), In<T, 2>(a.data() + K, {1, K}),
+                                Transpose::kNo, b, Transpose::kYes, add);
+          }
+          REQUIRE(std::memcmp(again.data(), alone.data(), again.size() * sizeof(T)) == 0);
         }
       }
     }
+  }
+}
+
+TEST_CASE("matmul: packed weights stand for the matrix that they were made of and for no other", "[matmul]") {
+  constexpr std::size_t N = 40, K = 24;
+  const Tensor<float, 2> a = random_matrix<float>(1, K, "a");
+  Tensor<float, 2> b = random_matrix<float>(N, K, "b");
+  Exec exec({.num_threads = 1});
+  const auto product = [&](std::size_t columns, std::size_t depth) {
+    std::vector<float> c(columns);
+    matmul<float>(exec, View<float, 2>(c.data(), {1, columns}), In<float, 2>(a.data(), {1, depth}), Transpose::kNo,
+                  In<float, 2>(b.data(), {columns, depth}), Transpose::kYes);
+    return c;
+  };
+  const std::vector<float> old = product(N, K), fewer = product(N - 1, K), other_shape = product(K, N - 20);
+  const PackedWeights<float> packed(exec, {In<float, 2>(b.data(), {N, K})});
+  b.data()[0] += 1;  // what no user may do: it shows where values come from
+  CHECK(product(N, K) != old);
+  {
+    const PackedWeightsScope<float> scope(exec, &packed);
+    CHECK(product(N, K) == old);
+    CHECK(product(N - 1, K) != fewer);
+    CHECK(product(K, N - 20) != other_shape);
+    const PackedWeightsScope<float> none(exec, nullptr);
+    CHECK(product(N, K) != old);
+  }
+  CHECK(product(N, K) != old);
+  if (available_instruction_sets().size() > 1) {
+    Exec scalar({.num_threads = 1, .instruction_set = InstructionSet::kScalar});
+    CHECK_FALSE(packed.find(scalar.instruction_set(), In<float, 2>(b.data(), {N, K})));
   }
 }
 

@@ -132,6 +132,39 @@ TEMPLATE_TEST_CASE("decoder: the logits of each position are those of the full f
   }
 }
 
+TEMPLATE_TEST_CASE("decoder: with packed weights the bits are the same, and no linear layer reads its own",
+                   "[model][exec]", float, double) {
+  using T = TestType;
+  for (const Named& m : models()) {
+    MiniGPT<T> model = started<T>(m.config);
+    const ParameterList<T> parameters = model.parameters();
+    const std::size_t S = m.config.max_seq_len;
+    const std::vector<std::int32_t> text = random_text(S, m.config.vocab_size);
+    for (const InstructionSet set : available_instruction_sets()) {
+      Exec exec({.num_threads = 2, .instruction_set = set});
+      model.initialize(5);
+      const Tensor<T, 2> expected = all_at_once(exec, model, text);
+      CountingResource memory;
+      const auto weights = linear_weights(parameters, m.config);
+      const auto packed = std::make_shared<const PackedWeights<T>>(exec, weights, &memory);
+      INFO(m.name << ", " << instruction_set_name(set));
+      REQUIRE(memory.current() == packed->memory_bytes());
+      REQUIRE(packed->memory_bytes() == PackedWeights<T>::memory_bytes(exec, weights));
+      Decoder<T> decoder(model, S, 2, nullptr, packed);
+      REQUIRE(same_row(decoder.start(exec, view(text, 0, 5)), expected, 4));
+      // What no user may do: it shows where the values come from.
+      for (const ParameterRef<T>& p : parameters) {
+        if (p.decay == Decay::kYes && p.name.find("embedding") == std::string::npos)
+          std::fill_n(p.value, p.size(), T{0});
+      }
+      for (std::size_t t = 5; t < S; ++t) {
+        INFO("token " << t);
+        REQUIRE(same_row(decoder.append(exec, text[t]), expected, t));
+      }
+    }
+  }
+}
+
 TEST_CASE("decoder: several tokens may follow at a time, and their logits be wanted", "[model]") {
   for (const Named& m : models()) {
     const MiniGPT<float> model = started<float>(m.config);

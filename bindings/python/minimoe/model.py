@@ -35,6 +35,13 @@ class RoutingTrace(NamedTuple):
     """1, or 0 where capacity dropped the assignment."""
 
 
+def _generate_options(where: str, max_new_tokens: int, temperature: float, top_k: int, top_p: float, seed: int,
+                      stop_token: int, when_full: str, pack_weights: bool | None) -> str:
+    options = {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
+               "stop_token": stop_token, "when_full": when_full}
+    return to_json(where, options if pack_weights is None else {**options, "pack_weights": pack_weights})
+
+
 class Model(Parameters[raw.minimoe_model]):
     """A language model, with the start values of train.seed.
 
@@ -134,24 +141,24 @@ class Model(Parameters[raw.minimoe_model]):
 
     def generate(self, prompt: Any, max_new_tokens: int = 64, *, temperature: float = 1.0, top_k: int = 0,
                  top_p: float = 1.0, seed: int = 0, stop_token: int = -1, when_full: str = "slide",
-                 cancel: CancelToken | None = None) -> npt.NDArray[np.int32]:
+                 pack_weights: bool | None = None, cancel: CancelToken | None = None) -> npt.NDArray[np.int32]:
         """The new tokens after a prompt of at least one. temperature: 0 is greedy. top_k: 0 is all. top_p: the likeliest
         tokens that hold this much of the probability. stop_token ends the text and is included; -1: none. when_full: at
-        max_seq_len the context slides ("slide"), or the text ends ("stop")."""
-        text = to_json("generate", {"max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k,
-                                    "top_p": top_p, "seed": seed, "stop_token": stop_token, "when_full": when_full})
+        max_seq_len the context slides ("slide"), or the text ends ("stop"). pack_weights: meanwhile one more copy of the
+        weights, which tokens of a large model are computed faster from; None: from 64 new tokens on, up to 1 GiB."""
+        text = _generate_options("generate", max_new_tokens, temperature, top_k, top_p, seed, stop_token, when_full,
+                                 pack_weights)
         prompt, token = tokens_of("prompt", prompt), raw_token(cancel)
         return filled(np.int32,
                       lambda out: raw.minimoe_model_generate(self._handle, prompt, text, token, out))
 
     def stream(self, prompt: Any, max_new_tokens: int = 64, *, temperature: float = 1.0, top_k: int = 0,
                top_p: float = 1.0, seed: int = 0, stop_token: int = -1, when_full: str = "stop",
-               cancel: CancelToken | None = None) -> TokenStream:
+               pack_weights: bool | None = None, cancel: CancelToken | None = None) -> TokenStream:
         """The tokens of `generate` as an iterator, each computed when it is asked for. But when_full is "stop" unless
         given: the text ends with token max_seq_len + 1, and a prompt longer than max_seq_len is refused."""
-        return TokenStream(self, prompt, to_json("stream", {
-            "max_new_tokens": max_new_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed,
-            "stop_token": stop_token, "when_full": when_full}), cancel)
+        return TokenStream(self, prompt, _generate_options("stream", max_new_tokens, temperature, top_k, top_p, seed,
+                                                           stop_token, when_full, pack_weights), cancel)
 
     def answer_probes(self, dataset: Dataset, split: str = "val", max_count: int = 100, *,
                       cancel: CancelToken | None = None) -> list[dict[str, Any]]:

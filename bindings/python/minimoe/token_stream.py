@@ -52,7 +52,8 @@ class TokenStream(Handle[raw.minimoe_token_stream]):
         return filled(np.float32, lambda out: raw.minimoe_token_stream_logits(self._handle, out))
 
     def info(self) -> dict[str, Any]:
-        """{"num_tokens", "end": None, "max_new_tokens", "stop_token" or "max_seq_len", "memory_bytes"}"""
+        """{"num_tokens", "end": None, "max_new_tokens", "stop_token" or "max_seq_len", "memory_bytes",
+        "packed_weights_bytes"}"""
         result: dict[str, Any] = _parse(raw.minimoe_token_stream_info(self._handle))
         return result
 

@@ -2,8 +2,10 @@
 // One sequence, token after token, with the keys and values of what came before (a KV cache).
 #pragma once
 
+#include <memory>
 #include <optional>
 
+#include "minimoe/core/packed_weights.hpp"
 #include "minimoe/model/minigpt.hpp"
 
 namespace minimoe {
@@ -17,8 +19,10 @@ template <class T>
 class Decoder {
  public:
   /// @param model must outlive the decoder. @param capacity tokens that can be kept, 1..max_seq_len. @param num_threads
-  ///   of the contexts that it will be called with, at most.
-  Decoder(const MiniGPT<T>& model, std::size_t capacity, int num_threads, MemoryResource* resource = nullptr);
+  ///   of the contexts that it will be called with, at most. @param packed of the model's linear_weights(): a token
+  ///   takes less time and has the same bits; null: none.
+  Decoder(const MiniGPT<T>& model, std::size_t capacity, int num_threads, MemoryResource* resource = nullptr,
+          std::shared_ptr<const PackedWeights<T>> packed = nullptr);
 
   /// Bytes that a decoder holds: 2 * num_layers * capacity * num_kv_heads * head_dim elements of keys and values, and
   /// the activations of one token. A start() with n tokens holds the activations of n in one block more, until
@@ -32,7 +36,7 @@ class Decoder {
   /// @throws Error(kInvalidArgument) when `capacity` tokens are kept, Error(kUnsupported) with a capacity limit.
   View<const T, 1> append(Exec& exec, std::int32_t token);
 
-  /// Held now, with the block of a start().
+  /// Held now, with the block of a start(), without packed weights.
   std::size_t memory_bytes() const { return arena_.size() + (start_arena_ ? start_arena_->size() : 0); }
   /// Tokens kept.
   std::size_t length() const { return past_.front().length; }
@@ -46,6 +50,7 @@ class Decoder {
   const std::size_t capacity_;
   const int num_threads_;
   const bool limited_;
+  const std::shared_ptr<const PackedWeights<T>> packed_;
   Arena arena_;
   std::deque<Past<T>> past_;
   NextCache<T> one_;

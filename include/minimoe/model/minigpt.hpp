@@ -56,6 +56,11 @@ struct LossScale {
   std::vector<BalanceGradient> balance;
 };
 
+/// The weights [N, K] of a model's linear layers, stacked experts one by one, with the head: all that a token reads but
+/// rows of embeddings, biases and norms. @param parameters of a model with this config.
+template <class T>
+std::vector<View<const T, 2>> linear_weights(const ParameterList<T>& parameters, const ModelConfig& config);
+
 template <class T>
 class MiniGPT {
  public:

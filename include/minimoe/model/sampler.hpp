@@ -60,9 +60,10 @@ class TokenStream {
 
   /// @param prompt not empty, ids of the model; of one longer than max_seq_len, the last that many tokens are looked at
   ///   (kSlide), or it is refused (kStop). @param num_threads of the contexts that next() will be called with, at most.
-  /// @param where begins the messages that refuse a prompt.
+  /// @param where begins the messages that refuse a prompt. @param packed as for Decoder.
   TokenStream(const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt, const SampleOptions& options,
-              int num_threads, MemoryResource* resource = nullptr, const char* where = "sample");
+              int num_threads, MemoryResource* resource = nullptr, const char* where = "sample",
+              std::shared_ptr<const PackedWeights<T>> packed = nullptr);
 
   /// Draws one token and gives true, or gives false at the end. Allocates nothing after the second call while the text
   /// fits into max_seq_len. After an exception the stream is as before the call, but that it has no logits.
@@ -94,7 +95,8 @@ class TokenStream {
 template <class T>
 std::vector<std::int32_t> sample_tokens(Exec& exec, const MiniGPT<T>& model, const std::vector<std::int32_t>& prompt,
                                         const SampleOptions& options, const CancelFlag* cancel = nullptr,
-                                        MemoryResource* resource = nullptr);
+                                        MemoryResource* resource = nullptr,
+                                        std::shared_ptr<const PackedWeights<T>> packed = nullptr);
 
 /// How many of the questions greedy decoding answers exactly: prompts[i] is answered right when each token of
 /// answers[i] is the likeliest after what stands before it. Questions longer than max_seq_len are an error.

@@ -212,6 +212,9 @@ constexpr GemmKernels<T> gemm_kernels() {
     k.gemm = gemm<F>;
     k.gemm_unpacked = gemm_unpacked<F>;
     k.gemv = gemv<T>;
+    k.panel_columns = kPanelColumns<T>;
+    k.pack_panels = pack_panels<T>;
+    k.gemv_panels = gemv_panels<T>;
   }
   return k;
 }

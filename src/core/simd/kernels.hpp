@@ -67,6 +67,11 @@ struct GemmKernels {
   /// One row, the bits of gemm's: c [N] = add + a [K] B with B(k, n) = b[n * ldb + k]. add [N] may be null; no overlap
   /// with c. Null in bfloat16.
   void (*gemv)(T* c, const T* a, const T* b, std::size_t ldb, std::size_t N, std::size_t K, const T* add);
+  /// The same with B in panels of panel_columns columns, the last as narrow as whole vectors allow, each stored row
+  /// after row: K * N elements, N rounded up to `vector`, aligned to one. Null (0) in bfloat16.
+  void (*gemv_panels)(T* c, const T* a, const T* panels, std::size_t N, std::size_t K, const T* add);
+  void (*pack_panels)(T* dst, const T* b, std::size_t ldb, std::size_t N, std::size_t K);
+  std::size_t panel_columns;
 };
 
 /// m = beta1 m + one_minus_beta1 g, v = beta2 v + one_minus_beta2 g^2 with g = gradient_scale * gradient;

@@ -649,7 +649,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are\n looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json\n {\"max_new_tokens\": 64, \"temperature\": 1 (0: greedy), \"top_k\": 0 (all), \"top_p\": 1 (all), \"seed\": 0, \"stop_token\": -1\n (none; else it ends the text and is included), \"when_full\": \"slide\"}. Logits are divided by the temperature, then all\n but the top_k likeliest tokens are dropped, then the tokens than which at least top_p of the remaining probability is\n likelier (the likeliest always stays); of equal logits the lower id is the likelier. \"when_full\" is what happens at\n model.max_seq_len: \"slide\", the context is the last that many tokens and is computed anew for each token, or \"stop\",\n the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. @param cancel NULL, or\n looked at before each token @param ids receives the new tokens; its capacity must be max_new_tokens."]
+    #[doc = " Continues a prompt of at least one token; of a text longer than model.max_seq_len, the last that many tokens are\n looked at. minimoe_dataset_encode makes a prompt, minimoe_dataset_decode a text of the answer. @param json\n {\"max_new_tokens\": 64, \"temperature\": 1 (0: greedy), \"top_k\": 0 (all), \"top_p\": 1 (all), \"seed\": 0, \"stop_token\": -1\n (none; else it ends the text and is included), \"when_full\": \"slide\", \"pack_weights\": true or false (not given: true\n from 64 new tokens on, where that takes at most 1 GiB)}. Logits are divided by the temperature, then all\n but the top_k likeliest tokens are dropped, then the tokens than which at least top_p of the remaining probability is\n likelier (the likeliest always stays); of equal logits the lower id is the likelier. \"when_full\" is what happens at\n model.max_seq_len: \"slide\", the context is the last that many tokens and is computed anew for each token, or \"stop\",\n the text ends with token max_seq_len + 1, and a longer prompt than max_seq_len is refused. With \"pack_weights\" there\n is, as long as a call or a stream uses it, one more copy of the model's weights, in the order in which a token reads\n them: a token of a model larger than the caches takes a quarter less time and has the same bits. @param cancel NULL, or\n looked at before each token @param ids receives the new tokens; its capacity must be max_new_tokens."]
     pub fn minimoe_model_generate(
         model: *const minimoe_model,
         tokens: *const i32,
@@ -729,7 +729,7 @@ extern "C" {
 }
 extern "C" {
     #[must_use]
-    #[doc = " {\"num_tokens\": of the prompt and drawn, \"end\": null, \"max_new_tokens\", \"stop_token\" or \"max_seq_len\",\n \"memory_bytes\": of keys, values and activations that it holds}"]
+    #[doc = " {\"num_tokens\": of the prompt and drawn, \"end\": null, \"max_new_tokens\", \"stop_token\" or \"max_seq_len\",\n \"memory_bytes\": of keys, values and activations that it holds, \"packed_weights_bytes\": of the copy that it shares with\n the model's other streams, 0: none}"]
     pub fn minimoe_token_stream_info(
         stream: *const minimoe_token_stream,
         buf: *mut ::core::ffi::c_char,

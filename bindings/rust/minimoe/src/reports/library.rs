@@ -128,6 +128,8 @@ documents! {
         pub end: Option<String>,
         /// Of keys, values and activations that it holds.
         pub memory_bytes: u64,
+        /// Of the copy of the weights that it shares with the model's other streams; 0: none.
+        pub packed_weights_bytes: u64,
     }
 
     /// Of [`ModelReader::answer_probes`](crate::ModelReader::answer_probes).
